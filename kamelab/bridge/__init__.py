@@ -1,0 +1,1 @@
+"""The outside world: TAP devices, datagram links, control sockets."""

@@ -1,0 +1,1 @@
+"""pcapng in and out, the dissection tree, the display filter."""

@@ -1,0 +1,1 @@
+"""Lab files, sessions with their journal, tasks and checks."""

@@ -1,0 +1,1 @@
+"""Links, media, topology and the event loop."""

@@ -1,0 +1,118 @@
+"""Links: a frame goes in at a time, deliveries come out through the clock.
+
+A link draws loss from a stream of its own, so that two links never disturb each other, and rounds serialisation delay
+with the remainder carried on. Media faults beyond loss (jitter, duplication, reordering, corruption) and the learning
+switch are not here yet.
+"""
+
+from __future__ import annotations
+
+from kamelab.core.clock import SECOND, Clock
+from kamelab.core.drops import REASONS
+from kamelab.core.rng import Streams
+from kamelab.core.trace import Trace
+from kamelab.stack.interface import Interface
+
+LOSS_SCALE = 1_000_000_000
+
+
+class Link:
+    """A shared Ethernet: every station hears every other. With ``kind`` ``ppp`` a line between two stations."""
+
+    __slots__ = (
+        "bandwidth",
+        "busy_until",
+        "carried",
+        "clock",
+        "kind",
+        "latency",
+        "loss",
+        "lost",
+        "mtu",
+        "name",
+        "remainder",
+        "stations",
+        "streams",
+        "trace",
+        "up",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        clock: Clock,
+        trace: Trace,
+        streams: Streams,
+        *,
+        kind: str = "ethernet",
+        latency: int = 0,
+        bandwidth: int = 0,
+        loss: float = 0.0,
+        mtu: int = 1500,
+        up: bool = True,
+    ) -> None:
+        self.name = name
+        self.clock = clock
+        self.trace = trace
+        self.streams = streams
+        self.kind = kind
+        self.latency = latency
+        """One way, ns."""
+        self.bandwidth = bandwidth
+        """Bits per second; 0: without limit."""
+        self.loss = round(loss * LOSS_SCALE)
+        """Chance of each delivery to be lost, in parts of `LOSS_SCALE`."""
+        self.mtu = mtu
+        self.up = up
+        self.stations: list[Interface] = []
+        self.busy_until = 0
+        """When the medium is free again, ns since boot."""
+        self.remainder = 0
+        self.carried = 0
+        self.lost = 0
+
+    def attach(self, interface: Interface) -> None:
+        """Plug an interface in."""
+        self.stations.append(interface)
+
+    def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
+        """Carry a frame from ``interface`` to all others, in the order in which they were attached."""
+        if not self.up:
+            self._lose(interface, cause, "LINK_DOWN")
+            return
+        if len(frame) - 14 > self.mtu:
+            self._lose(interface, cause, "LINK_TOOBIG")
+            return
+        clock = self.clock
+        at = clock.now
+        if self.bandwidth:
+            total = len(frame) * 8 * SECOND + self.remainder
+            self.busy_until = max(at, self.busy_until) + total // self.bandwidth
+            self.remainder = total % self.bandwidth
+            at = self.busy_until
+        at += self.latency
+        self.carried += 1
+        loss = self.loss
+        for station in self.stations:
+            if station is interface:
+                continue
+            if loss and self.streams.below(f"link/{self.name}", LOSS_SCALE) < loss:
+                self._lose(station, cause, "LINK_LOST")
+                continue
+            clock.send(at, station, frame, cause)
+
+    def _lose(self, interface: Interface, cause: int, name: str) -> None:
+        """The record of a frame that goes no further; it names the station that sent or would have heard it."""
+        self.lost += 1
+        self.trace.record(
+            self.clock.now,
+            interface.node.name,
+            interface.name,
+            f"link {self.name}",
+            0,
+            "drop",
+            name,
+            REASONS[name].rule,
+            cause=cause,
+            also=0,
+        )

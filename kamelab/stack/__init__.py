@@ -1,0 +1,1 @@
+"""One node's kernel, cut and named as KAME's."""

@@ -1,0 +1,31 @@
+"""The forwarding fast path: a remembered decision for a pair of addresses.
+
+A flow may exist only while sending changes nothing: the neighbour is REACHABLE, DELAY or PROBE, neither address is
+scoped, no redirect is due. It carries the node's generation, which any change of route, address, neighbour state or
+sysctl moves on; a stale flow is forgotten at its next use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kamelab.stack.interface import Interface
+
+FLOW_LIMIT = 4096
+"""Flows a node remembers; all are forgotten when it is reached."""
+
+
+class Flow:
+    """What happens to packets of one pair of addresses that arrive on one interface."""
+
+    __slots__ = ("generation", "header", "mtu", "out", "through")
+
+    def __init__(self, generation: int, through: Interface, out: Interface, header: bytes, mtu: int) -> None:
+        self.generation = generation
+        self.through = through
+        """Arrival interface."""
+        self.out = out
+        self.header = header
+        """The 14 octets of Ethernet header for the next hop."""
+        self.mtu = mtu + 14

@@ -1,0 +1,215 @@
+"""Interfaces and their addresses: state only, no behaviour of protocols (BSD ``struct ifnet``, KAME ``struct in6_ifaddr``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from kamelab.core.timers import Timer
+
+if TYPE_CHECKING:
+    from kamelab.stack.netinet6.nd6_state import Neighbor
+    from kamelab.stack.node import Node
+    from kamelab.stack.state import Group, Prefix
+
+IFF_UP = 0x1
+IFF_BROADCAST = 0x2
+IFF_LOOPBACK = 0x8
+IFF_POINTOPOINT = 0x10
+IFF_RUNNING = 0x40
+IFF_SIMPLEX = 0x800
+IFF_MULTICAST = 0x8000
+
+INFINITE = 0xFFFFFFFF
+"""A lifetime without end (RFC 4861 4.6.2)."""
+
+REACHABLE_TIME = 30_000
+"""Base of the reachable time, ms (RFC 4861 10)."""
+RETRANS_TIMER = 1_000
+"""Between solicitations, ms (RFC 4861 10)."""
+
+
+class Medium(Protocol):
+    """What an interface is plugged into."""
+
+    name: str
+    up: bool
+
+    def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
+        """Take a frame at the present time; deliveries follow through the clock."""
+
+
+class Address:
+    """One IPv6 address of an interface. ``addr`` carries the embedded zone where it is scoped."""
+
+    __slots__ = (
+        "addr",
+        "anycast",
+        "autoconf",
+        "dad",
+        "dad_count",
+        "dad_heard",
+        "dad_tries",
+        "deprecated",
+        "destination",
+        "detached",
+        "duplicated",
+        "plen",
+        "pltime",
+        "prefix",
+        "temporary",
+        "tentative",
+        "updated",
+        "vltime",
+    )
+
+    def __init__(self, addr: bytes, plen: int) -> None:
+        self.addr = addr
+        self.plen = plen
+        self.anycast = False
+        self.tentative = False
+        self.duplicated = False
+        self.detached = False
+        self.deprecated = False
+        self.autoconf = False
+        self.temporary = False
+        self.vltime = INFINITE
+        self.pltime = INFINITE
+        self.updated = 0
+        """When the lifetimes were set, ns since boot."""
+        self.destination: bytes | None = None
+        self.prefix: Prefix | None = None
+        self.dad: Timer | None = None
+        """Runs while duplicate address detection does."""
+        self.dad_count = 0
+        self.dad_heard = 0
+        self.dad_tries = 0
+
+    @property
+    def usable(self) -> bool:
+        """May be source or destination of a packet."""
+        return not (self.tentative or self.duplicated or self.detached)
+
+    def flags(self) -> tuple[str, ...]:
+        """The flag words in the order of ifconfig."""
+        words = []
+        for word in ("anycast", "tentative", "duplicated", "detached", "deprecated", "autoconf", "temporary"):
+            if getattr(self, word):
+                words.append(word)
+        return tuple(words)
+
+
+class Interface:
+    """One interface of a node."""
+
+    __slots__ = (
+        "accept_rtadv",
+        "addresses",
+        "basereachable",
+        "curhlim",
+        "disabled",
+        "drops",
+        "filter",
+        "groups",
+        "ibytes",
+        "ierrors",
+        "index",
+        "ipackets",
+        "link",
+        "linkmtu",
+        "loopback",
+        "mac",
+        "mtu",
+        "name",
+        "neighbors",
+        "node",
+        "nud",
+        "obytes",
+        "oerrors",
+        "opackets",
+        "pointopoint",
+        "prefer_source",
+        "prefixes",
+        "reachable",
+        "reachable_at",
+        "retrans",
+        "simplex",
+        "up",
+    )
+
+    def __init__(self, node: Node, name: str, index: int, mac: bytes, mtu: int, link: Medium) -> None:
+        self.node = node
+        self.name = name
+        self.index = index
+        self.mac = mac
+        """Six octets; empty on loopback and other media without addresses."""
+        self.mtu = mtu
+        """The interface's own MTU, octets of IPv6 packet."""
+        self.link = link
+        self.up = False
+        self.loopback = False
+        self.pointopoint = False
+        self.simplex = True
+        self.disabled = False
+        self.addresses: list[Address] = []
+        self.groups: dict[bytes, Group] = {}
+        self.filter: dict[bytes, int] = {}
+        """Link-layer multicast addresses that are let in, each with the number of groups behind it."""
+        self.neighbors: dict[bytes, Neighbor] = {}
+        self.prefixes: list[Prefix] = []
+        # neighbour discovery parameters (RFC 4861 6.3.2)
+        self.linkmtu = 0
+        """From a router advertisement; 0 where none said so."""
+        self.curhlim = 64
+        self.basereachable = REACHABLE_TIME
+        self.reachable = 0
+        """In force, seconds; drawn when first needed."""
+        self.reachable_at = 0
+        self.retrans = RETRANS_TIMER
+        self.nud = True
+        self.accept_rtadv = True
+        self.prefer_source = False
+        self.ipackets = 0
+        self.ierrors = 0
+        self.opackets = 0
+        self.oerrors = 0
+        self.ibytes = 0
+        self.obytes = 0
+        self.drops = 0
+
+    @property
+    def running(self) -> bool:
+        """The driver is ready: the interface is up and its link carries."""
+        return self.up and self.link.up
+
+    @property
+    def multicast(self) -> bool:
+        """All media here can do multicast."""
+        return True
+
+    def ipv6_mtu(self) -> int:
+        """Octets that an IPv6 packet may have here: the advertised link MTU, at most the interface's own."""
+        return min(self.linkmtu, self.mtu) if self.linkmtu else self.mtu
+
+    def flag_bits(self) -> int:
+        """4.4BSD's flag word."""
+        bits = IFF_MULTICAST
+        if self.up:
+            bits |= IFF_UP
+        if self.running:
+            bits |= IFF_RUNNING
+        if self.loopback:
+            bits |= IFF_LOOPBACK
+        elif self.pointopoint:
+            bits |= IFF_POINTOPOINT
+        else:
+            bits |= IFF_BROADCAST
+        if self.simplex and not self.loopback:
+            bits |= IFF_SIMPLEX
+        return bits
+
+    def linklocal(self) -> Address | None:
+        """Its first link-local address, ready or not."""
+        for address in self.addresses:
+            if address.addr[0] == 0xFE and address.addr[1] & 0xC0 == 0x80:
+                return address
+        return None

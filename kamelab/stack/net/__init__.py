@@ -1,0 +1,1 @@
+"""Family-independent parts of the kernel: routing table, media (BSD sys/net)."""

@@ -1,0 +1,153 @@
+"""The routing table: longest-prefix match, KAME's flags (BSD radix.c, route.c; RFC 8200, RFC 4861 5.1).
+
+A dictionary a prefix length does for a trie: a miss costs one look-up a length in use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kamelab.wire import in6
+
+if TYPE_CHECKING:
+    from kamelab.stack.interface import Interface
+    from kamelab.stack.node import Node
+
+FLAG_ORDER = "UGHRDMCLSWB12"
+"""Letters in the order of netstat."""
+
+
+class Route:
+    """One entry. ``dst`` carries the embedded zone; ``gateway`` None is a link entry."""
+
+    __slots__ = ("dst", "expire", "flags", "gateway", "iface", "mtu", "own", "plen", "use")
+
+    def __init__(self, dst: bytes, plen: int, iface: Interface, gateway: bytes | None, flags: str) -> None:
+        self.dst = dst
+        self.plen = plen
+        self.iface = iface
+        self.gateway = gateway
+        self.flags = flags
+        self.mtu = 0
+        """Path MTU, octets; 0: the interface's."""
+        self.expire = 0
+        """ns since boot; 0: never."""
+        self.use = 0
+        self.own = False
+        """Host route of an address of this node."""
+
+    @property
+    def host_loop(self) -> bool:
+        """Leads to this node itself."""
+        return self.own
+
+    @property
+    def dynamic(self) -> bool:
+        """Made by a redirect or by path MTU discovery."""
+        return self.expire != 0 or "D" in self.flags
+
+
+class RoutingTable:
+    """All routes of a node."""
+
+    __slots__ = ("_node", "_order", "_tables")
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._tables: dict[int, dict[bytes, Route]] = {}
+        self._order: list[int] = []
+
+    def lookup(self, dst: bytes) -> Route | None:
+        """The most specific route for ``dst`` (embedded zone)."""
+        for plen in self._order:
+            key = dst if plen == 128 else in6.mask(dst, plen)
+            route = self._tables[plen].get(key)
+            if route is not None:
+                return route
+        return None
+
+    def exact(self, dst: bytes, plen: int) -> Route | None:
+        """The route with exactly this destination and length."""
+        return self._tables.get(plen, {}).get(dst)
+
+    def add(
+        self,
+        dst: bytes,
+        plen: int,
+        iface: Interface,
+        *,
+        gateway: bytes | None = None,
+        flags: str = "U",
+        own: bool = False,
+    ) -> Route:
+        """Enter a route, replacing one with the same key. G and H follow from gateway and length."""
+        letters = set(flags)
+        if gateway is not None and not own:
+            letters.add("G")
+        if plen == 128:
+            letters.add("H")
+        route = Route(dst, plen, iface, gateway, "".join(c for c in FLAG_ORDER if c in letters))
+        route.own = own
+        if plen not in self._tables:
+            self._tables[plen] = {}
+            self._order = sorted(self._tables, reverse=True)
+        self._tables[plen][dst] = route
+        self._node.generation += 1
+        return route
+
+    def replace(
+        self,
+        dst: bytes,
+        plen: int,
+        iface: Interface,
+        *,
+        gateway: bytes | None = None,
+        flags: str = "U",
+        own: bool = False,
+    ) -> Route:
+        """The same as `add`: an existing entry gives way."""
+        return self.add(dst, plen, iface, gateway=gateway, flags=flags, own=own)
+
+    def delete(self, dst: bytes, plen: int, gateway: bytes | None) -> Route | None:
+        """Remove a route (only with that gateway, where one is given); what was removed."""
+        table = self._tables.get(plen)
+        route = table.get(dst) if table else None
+        if table is None or route is None or (gateway is not None and route.gateway != gateway):
+            return None
+        del table[dst]
+        if not table:
+            del self._tables[plen]
+            self._order = sorted(self._tables, reverse=True)
+        self._node.generation += 1
+        return route
+
+    def all(self) -> list[Route]:
+        """Every route, default first, then in key order (as the radix tree is walked)."""
+        routes = [route for table in self._tables.values() for route in table.values()]
+        return sorted(routes, key=lambda route: (route.plen != 0, route.dst, route.plen))
+
+    def dynamic_count(self) -> int:
+        """Host routes made by redirects and path MTU discovery."""
+        return sum(route.dynamic for route in self._tables.get(128, {}).values())
+
+    def drop_dynamic_through(self, gateway: bytes) -> None:
+        """Remove host routes that redirects made through a router that is gone (KAME rt6_flush)."""
+        for route in list(self._tables.get(128, {}).values()):
+            if route.gateway == gateway and "D" in route.flags:
+                self.delete(route.dst, 128, gateway)
+
+    def drop_interface(self, iface: Interface) -> None:
+        """Remove what leads through an interface."""
+        for route in self.all():
+            if route.iface is iface:
+                self.delete(route.dst, route.plen, None)
+
+    def expire(self, now: int) -> None:
+        """Remove host routes whose time is over."""
+        for route in list(self._tables.get(128, {}).values()):
+            if route.expire and route.expire <= now:
+                self.delete(route.dst, 128, None)
+
+    def deadlines(self) -> list[int]:
+        """When host routes expire, ns since boot."""
+        return [route.expire for route in self._tables.get(128, {}).values() if route.expire]

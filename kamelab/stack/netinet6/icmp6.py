@@ -1,0 +1,114 @@
+"""ICMPv6 input: checks, echo, errors from others, and where each type goes (KAME icmp6.c; RFC 4443).
+
+Making errors is in ``icmp6_error``. Node information queries and router renumbering are not here yet: they reach raw
+sockets only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kamelab.stack.netinet6 import mld6, nd6_nbr, nd6_rtr, pmtu, raw_ip6, redirect6, udp6
+from kamelab.stack.packet import Action, Output, Packet, Verdict, deliver, drop
+from kamelab.wire import icmp6 as icmp
+from kamelab.wire import in6
+from kamelab.wire.checksum import in6_cksum_ok
+from kamelab.wire.ip6 import IPPROTO_ICMPV6
+
+if TYPE_CHECKING:
+    from kamelab.stack.node import Node
+
+# Least length of the message, and highest code defined; types that stand here are the ones that this kernel reads.
+_SHAPE: dict[int, tuple[int, int]] = {
+    icmp.DST_UNREACH: (8, 6),
+    icmp.PACKET_TOO_BIG: (8, 255),
+    icmp.TIME_EXCEEDED: (8, 1),
+    icmp.PARAM_PROB: (8, 2),
+    icmp.ECHO_REQUEST: (8, 0),
+    icmp.ECHO_REPLY: (8, 0),
+    icmp.MLD_QUERY: (24, 0),
+    icmp.MLD_REPORT: (24, 0),
+    icmp.MLD_DONE: (24, 0),
+    icmp.ROUTER_SOLICIT: (8, 0),
+    icmp.ROUTER_ADVERT: (16, 0),
+    icmp.NEIGHBOR_SOLICIT: (24, 0),
+    icmp.NEIGHBOR_ADVERT: (24, 0),
+    icmp.REDIRECT: (40, 0),
+}
+
+
+def icmp6_input(node: Node, pkt: Packet) -> Verdict:
+    """The ICMPv6 message at ``pkt.off`` (KAME icmp6_input)."""
+    pkt.stage = "icmp6_input"
+    data = pkt.data
+    message = data[pkt.off : pkt.end]
+    if len(message) < 4:
+        return drop("ICMP6_TOOSHORT")
+    if not in6_cksum_ok(data[8:24], data[24:40], IPPROTO_ICMPV6, message):
+        return drop("ICMP6_CHECKSUM")
+    kind, code = message[0], message[1]
+    node.stat[f"icmp6.inhist.{kind}"] += 1
+    shape = _SHAPE.get(kind)
+    if shape is None:
+        waiting = raw_ip6.rip6_input(node, pkt, message)
+        if kind < 128 or waiting:
+            return deliver("raw sockets" if waiting else "unknown error type")
+        return drop("ICMP6_UNKNOWN")
+    if len(message) < shape[0]:
+        return drop("ICMP6_TOOSHORT")
+    if code > shape[1]:
+        return drop("ICMP6_BADCODE")
+    if kind == icmp.ECHO_REQUEST:
+        return _echo(node, pkt, message)
+    if kind < 128:
+        return _error(node, pkt, message)
+    verdict: Verdict
+    if kind == icmp.ECHO_REPLY:
+        verdict = deliver("")
+    elif kind == icmp.NEIGHBOR_SOLICIT:
+        verdict = nd6_nbr.nd6_ns_input(node, pkt, message[4:])
+    elif kind == icmp.NEIGHBOR_ADVERT:
+        verdict = nd6_nbr.nd6_na_input(node, pkt, message[4:])
+    elif kind == icmp.ROUTER_SOLICIT:
+        verdict = nd6_rtr.nd6_rs_input(node, pkt, message[4:])
+    elif kind == icmp.ROUTER_ADVERT:
+        verdict = nd6_rtr.nd6_ra_input(node, pkt, message[4:])
+    elif kind == icmp.REDIRECT:
+        verdict = redirect6.icmp6_redirect_input(node, pkt, message[4:])
+    else:
+        verdict = mld6.mld6_input(node, pkt, kind, message[4:])
+    if verdict.__class__ is tuple and verdict[0] == "deliver":
+        raw_ip6.rip6_input(node, pkt, message)
+    return verdict
+
+
+def _echo(node: Node, pkt: Packet, message: bytes) -> Verdict:
+    """Answer an echo request, multicast ones too (RFC 4443 4.2; KAME icmp6_reflect)."""
+    if pkt.src == in6.UNSPECIFIED or pkt.src[0] == 0xFF:
+        return drop("ICMP6_ECHO_MULTICAST_SRC")
+    raw_ip6.rip6_input(node, pkt, message)
+    node.stat["icmp6.reflect"] += 1
+    own = node.own_address(pkt.dst)
+    src = pkt.dst if own is not None and not own[1].anycast else None
+    reply = Output(
+        "icmp6_reflect",
+        pkt.src,
+        IPPROTO_ICMPV6,
+        b"\x81\0\0\0" + message[4:],
+        src=src,
+        cksum=2,
+        oif=pkt.iface if pkt.dst[0] == 0xFF and in6.scope(pkt.src) <= 2 else None,
+    )
+    return ("deliver", "", [reply])
+
+
+def _error(node: Node, pkt: Packet, message: bytes) -> Verdict:
+    """An error about something that this node sent: path MTU, sockets (KAME icmp6_notify_error)."""
+    actions: list[Action] = []
+    quoted = message[8:]
+    kind, code = message[0], message[1]
+    if kind == icmp.PACKET_TOO_BIG and len(quoted) >= 40:
+        pmtu.icmp6_mtudisc_update(node, pkt.iface, quoted, int.from_bytes(message[4:8], "big"))
+    udp6.udp6_ctlinput(node, pkt.iface, kind, code, quoted)
+    raw_ip6.rip6_input(node, pkt, message)
+    return deliver("", actions)

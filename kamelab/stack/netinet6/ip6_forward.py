@@ -1,0 +1,73 @@
+"""Forwarding (KAME ip6_forward.c; RFC 8200 3, RFC 4291 2.5.6, RFC 4443; the order of tests is the reference's 8.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kamelab.core.clock import SECOND
+from kamelab.stack.netinet6.icmp6_error import icmp6_error
+from kamelab.stack.netinet6.redirect6 import icmp6_redirect_output
+from kamelab.stack.netinet6.scope6 import is_scoped, zone_of
+from kamelab.stack.packet import Action, Forward, Packet, Verdict, drop
+from kamelab.wire import icmp6 as icmp
+from kamelab.wire import in6
+
+if TYPE_CHECKING:
+    from kamelab.stack.node import Node
+
+
+def ip6_forward(node: Node, pkt: Packet) -> Verdict:
+    """Where a packet that is not ours goes on, or why it does not."""
+    pkt.stage = "ip6_forward"
+    iface, src, dst = pkt.iface, pkt.src, pkt.dst
+    data = pkt.data[: pkt.end]
+    if pkt.lcast:
+        return _refuse(node, pkt, "FWD_LINKCAST")
+    if dst[0] == 0xFF:
+        return _refuse(node, pkt, "FWD_MULTICAST")
+    if src == in6.UNSPECIFIED:
+        return _refuse(node, pkt, "FWD_SRC_UNSPECIFIED")
+    if pkt.hlim <= 1:
+        return drop("FWD_HLIM", _error(node, pkt, icmp.TIME_EXCEEDED, icmp.TIMXCEED_HOPS))
+    route = node.routes.lookup(dst)
+    node.stat["ip6.forward_cachemiss"] += 1
+    if route is None:
+        return drop("FWD_NOROUTE", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_NOROUTE))
+    if "R" in route.flags:
+        return drop("FWD_REJECT", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_NOROUTE))
+    if "B" in route.flags:
+        return drop("FWD_BLACKHOLE")
+    route.use += 1
+    out = route.iface
+    if is_scoped(src) and zone_of(src) != out.index:
+        return _refuse(node, pkt, "FWD_SCOPE_SRC", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_SCOPE))
+    if is_scoped(dst) and zone_of(dst) != out.index:
+        return _refuse(node, pkt, "FWD_SCOPE_DST")
+    mtu = route.mtu or out.ipv6_mtu()
+    if len(data) > mtu:
+        return drop("FWD_TOOBIG", _error(node, pkt, icmp.PACKET_TOO_BIG, 0, mtu))
+    nexthop = route.gateway if route.gateway is not None else dst
+    packet = b"%b%c%b" % (data[:7], data[7] - 1, data[8:])
+    actions: list[Action] = []
+    if out is iface:
+        if out.pointopoint and route.gateway is None:
+            return drop("FWD_P2P_BACK", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_ADDR))
+        if "D" not in route.flags:
+            actions = icmp6_redirect_output(node, iface, data, src, dst, nexthop)
+    return Forward(out, nexthop, packet, actions)
+
+
+def _error(node: Node, pkt: Packet, kind: int, code: int, word: int = 0) -> list[Action]:
+    return icmp6_error(node, pkt.iface, pkt.data[: pkt.end], kind, code, word, rx_iface=pkt.iface, lcast=pkt.lcast)
+
+
+def _refuse(node: Node, pkt: Packet, reason: str, actions: list[Action] | None = None) -> Verdict:
+    """Log at most every log_interval seconds (KAME ip6_log_time), and drop."""
+    now = node.clock.now
+    interval = node.sysctl["net.inet6.ip6.log_interval"] * SECOND
+    if node.forward_log < 0 or now - node.forward_log >= interval:
+        node.forward_log = now
+        node.log(
+            f"cannot forward from {node.text(pkt.src)} to {node.text(pkt.dst)} nxt {pkt.data[6]} received on {pkt.iface.name}"
+        )
+    return drop(reason, actions)

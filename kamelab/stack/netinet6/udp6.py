@@ -1,0 +1,106 @@
+"""UDP over IPv6 (KAME udp6_usrreq.c; RFC 768, RFC 8200 8.1)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kamelab.core.errors import ECONNREFUSED, EHOSTUNREACH
+from kamelab.stack.netinet6.icmp6_error import icmp6_error
+from kamelab.stack.netinet6.scope6 import in6_setscope, sa6_recoverscope
+from kamelab.stack.packet import Packet, Verdict, deliver, drop
+from kamelab.stack.socket.message import Message
+from kamelab.stack.socket.sockets import append
+from kamelab.wire import exthdr, udp
+from kamelab.wire import icmp6 as icmp
+from kamelab.wire.buffer import WireError
+from kamelab.wire.checksum import in6_cksum_ok
+from kamelab.wire.ip6 import IPPROTO_UDP
+
+if TYPE_CHECKING:
+    from kamelab.stack.interface import Interface
+    from kamelab.stack.node import Node
+
+
+def udp6_input(node: Node, pkt: Packet) -> Verdict:
+    """The datagram at ``pkt.off`` (KAME udp6_input)."""
+    pkt.stage = "udp6_input"
+    node.stat["udp6.ipackets"] += 1
+    segment = pkt.data[pkt.off : pkt.end]
+    try:
+        header = udp.parse(segment)
+    except WireError:
+        node.stat["udp6.hdrops"] += 1
+        return drop("UDP_TOOSHORT")
+    if header.length < 8 or header.length > len(segment):
+        return drop("UDP_TOOSHORT")
+    segment = segment[: header.length]
+    if header.checksum == 0:
+        return drop("UDP_NOCHECKSUM")
+    if not in6_cksum_ok(pkt.data[8:24], pkt.data[24:40], IPPROTO_UDP, segment):
+        return drop("UDP_CHECKSUM")
+    if header.dport == 0:
+        return drop("UDP_PORT_ZERO")
+    src, zone = sa6_recoverscope(pkt.src)
+    dst, _ = sa6_recoverscope(pkt.dst)
+    tclass = (pkt.data[0] & 0x0F) << 4 | pkt.data[1] >> 4
+    message = Message(segment[8:], src, header.sport, zone, dst, pkt.iface.index, pkt.hlim, tclass, node.clock.now)
+    if pkt.dst[0] == 0xFF:
+        taken = 0
+        for sid in node.udp_ports.get(header.dport, ()):
+            so = node.sockets[sid]
+            if so.hears(pkt.dst, pkt.iface) and _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
+                taken += append(node, so, message)
+        return deliver(f"{taken} sockets") if taken else drop("UDP_NOPORT_MULTICAST")
+    best = 0
+    best_score = -1
+    for sid in node.udp_ports.get(header.dport, ()):
+        so = node.sockets[sid]
+        if _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
+            score = (so.laddr is not None) + 2 * (so.faddr is not None)
+            if score > best_score:
+                best, best_score = sid, score
+    if best:
+        if not append(node, node.sockets[best], message):
+            return drop("SOCK_FULL")
+        return deliver(f"port {header.dport}")
+    if pkt.lcast:
+        return drop("UDP_NOPORT_MULTICAST")
+    return drop(
+        "UDP_NOPORT",
+        icmp6_error(
+            node,
+            pkt.iface,
+            pkt.data[: pkt.end],
+            icmp.DST_UNREACH,
+            icmp.UNREACH_PORT,
+            0,
+            rx_iface=pkt.iface,
+            lcast=pkt.lcast,
+        ),
+    )
+
+
+def _matches(pkt: Packet, sport: int, laddr: bytes | None, faddr: bytes | None, fport: int) -> bool:
+    if laddr is not None and laddr != pkt.dst:
+        return False
+    return faddr is None or (faddr == pkt.src and fport == sport)
+
+
+def udp6_ctlinput(node: Node, iface: Interface, kind: int, code: int, quoted: bytes) -> None:
+    """An ICMPv6 error about one of our datagrams: a connected socket hears of it (KAME udp6_ctlinput)."""
+    if kind != icmp.DST_UNREACH or len(quoted) < 40:
+        return
+    try:
+        nxt, offset = exthdr.upper_layer(quoted)
+    except WireError:
+        return
+    if nxt != IPPROTO_UDP or len(quoted) < offset + 4:
+        return
+    dst = in6_setscope(quoted[24:40], iface)
+    sport = int.from_bytes(quoted[offset : offset + 2], "big")
+    dport = int.from_bytes(quoted[offset + 2 : offset + 4], "big")
+    for sid in node.udp_ports.get(sport, ()):
+        so = node.sockets[sid]
+        if so.faddr is not None and so.faddr == dst and so.fport == dport:
+            so.error = ECONNREFUSED if code == icmp.UNREACH_PORT else EHOSTUNREACH
+            node.wakeup(sid)

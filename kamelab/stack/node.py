@@ -1,0 +1,623 @@
+"""One node's kernel: its tables, the switch of protocols, and the only code that ends a packet or transmits one.
+
+``receive`` takes a frame in, runs the headers and hands the verdict to ``finish``; timers and system calls hand their
+actions to ``perform``. Handlers know neither links nor each other's output.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from hashlib import md5
+from typing import Protocol
+
+from kamelab.core.clock import SECOND, Clock
+from kamelab.core.drops import REASONS
+from kamelab.core.errors import ENETDOWN
+from kamelab.core.rng import Streams
+from kamelab.core.timers import Timer
+from kamelab.core.trace import Trace
+from kamelab.stack.flow import FLOW_LIMIT, Flow
+from kamelab.stack.interface import Address, Interface, Medium
+from kamelab.stack.net.loop import LOMTU, Loopback
+from kamelab.stack.net.route import RoutingTable
+from kamelab.stack.netinet6 import (
+    dest6,
+    frag6,
+    icmp6,
+    in6,
+    ip6_input,
+    ip6_output,
+    mld6,
+    nd6,
+    nd6_dad,
+    nd6_prefix,
+    nd6_rtr,
+    scope6,
+    udp6,
+)
+from kamelab.stack.netinet6.frag6 import Reassembly
+from kamelab.stack.netinet6.nd6_state import DELAY, PROBE, REACHABLE, STALE, move
+from kamelab.stack.packet import (
+    Action,
+    Discard,
+    Forward,
+    Held,
+    Output,
+    Packet,
+    Reassembled,
+    Release,
+    Verdict,
+)
+from kamelab.stack.socket.sockets import Socket
+from kamelab.stack.state import Router
+from kamelab.stack.sysctl import Sysctl
+from kamelab.wire import ether, ip6
+from kamelab.wire import in6 as wire_in6
+from kamelab.wire.buffer import WireError
+
+IPV6_TYPE = b"\x86\xdd"
+LOG_LIMIT = 2000
+"""Lines that the kernel log keeps."""
+
+INET6SW: dict[int, Callable[[Node, Packet], Verdict]] = {
+    ip6.IPPROTO_HOPOPTS: dest6.hopopts_input,
+    ip6.IPPROTO_DSTOPTS: dest6.dest6_input,
+    ip6.IPPROTO_ROUTING: dest6.route6_input,
+    ip6.IPPROTO_FRAGMENT: frag6.frag6_input,
+    ip6.IPPROTO_ICMPV6: icmp6.icmp6_input,
+    ip6.IPPROTO_UDP: udp6.udp6_input,
+    ip6.IPPROTO_NONE: dest6.nonext_input,
+}
+"""The protocol switch (KAME in6_proto.c inet6sw)."""
+
+
+class Userland(Protocol):
+    """What the kernel needs of the processes above it."""
+
+    def wakeup(self, channel: tuple[str, int]) -> None:
+        """Something that processes may sleep on has happened."""
+
+    def notify(self, text: str) -> None:
+        """A line for the console."""
+
+
+class Node:
+    """A KAME-style kernel. All its state is here and in the tables that hang off it."""
+
+    __slots__ = (
+        "clock",
+        "default_interface",
+        "error_count",
+        "error_last",
+        "error_window",
+        "expiry",
+        "fast",
+        "flows",
+        "forward_log",
+        "generation",
+        "hostname",
+        "inet6sw",
+        "interfaces",
+        "interfaces_by_index",
+        "kernel_log",
+        "last_socket",
+        "loopback",
+        "name",
+        "own",
+        "raw_sockets",
+        "reassembly",
+        "routers",
+        "routes",
+        "sockets",
+        "stat",
+        "streams",
+        "sysctl",
+        "trace",
+        "udp_ports",
+        "userland",
+    )
+
+    def __init__(self, name: str, clock: Clock, trace: Trace, streams: Streams) -> None:
+        self.name = name
+        self.hostname = name
+        self.clock = clock
+        self.trace = trace
+        self.streams = streams
+        self.sysctl = Sysctl()
+        self.stat: defaultdict[str, int] = defaultdict(int)
+        self.fast: dict[int, int] = {}
+        """Packets forwarded by the fast path, by first next header; folded into ``stat`` when counters are read."""
+        self.kernel_log: list[tuple[int, str]] = []
+        self.userland: Userland | None = None
+        self.own: dict[bytes, tuple[Interface, Address]] = {}
+        """Every own address, embedded, with its interface."""
+        self.routes = RoutingTable(self)
+        self.routers: list[Router] = []
+        self.sockets: dict[int, Socket] = {}
+        self.raw_sockets: list[int] = []
+        self.udp_ports: dict[int, list[int]] = {}
+        self.last_socket = 0
+        self.reassembly: dict[tuple[bytes, bytes, int], Reassembly] = {}
+        self.flows: dict[bytes, Flow] = {}
+        self.generation = 0
+        self.default_interface = 0
+        """Index of the interface of ``ndp -I``; 0: none."""
+        self.error_last = -1
+        self.error_window = 0
+        self.error_count = 0
+        self.forward_log = -1
+        self.expiry: Timer | None = None
+        self.inet6sw = INET6SW
+        self.interfaces: dict[str, Interface] = {}
+        self.interfaces_by_index: dict[int, Interface] = {}
+        self.loopback = self.add_interface("lo0", b"", LOMTU, Loopback())
+        self.loopback.loopback = True
+
+    # -- building ------------------------------------------------------------------------------------------------
+
+    def add_interface(self, name: str, mac: bytes, mtu: int, link: Medium, *, pointopoint: bool = False) -> Interface:
+        """Attach an interface. lo0 keeps the last index, as on a BSD box, where drivers attach before it."""
+        index = len(self.interfaces) + 1
+        iface = Interface(self, name, index, mac, mtu, link)
+        iface.pointopoint = pointopoint
+        last = self.interfaces.pop("lo0", None)
+        self.interfaces[name] = iface
+        if last is not None:
+            iface.index, last.index = last.index, index
+            self.interfaces["lo0"] = last
+        self.interfaces_by_index = {one.index: one for one in self.interfaces.values()}
+        return iface
+
+    def set_up(self, iface: Interface, up: bool) -> list[Action]:
+        """``ifconfig IF up`` and ``down``; the first activity on any interface configures lo0 too."""
+        if iface.up == up:
+            return []
+        actions: list[Action] = []
+        if up and not iface.loopback and not self.loopback.up:
+            actions += self.set_up(self.loopback, True)
+        iface.up = up
+        self.generation += 1
+        self.trace.record(
+            self.clock.now, self.name, iface.name, "in6_if", 0, "state", f"interface {'up' if up else 'down'}",
+            "KAME IMPLEMENTATION 1.4.1 (2001)",
+        )  # fmt: skip
+        if up:
+            actions += in6.in6_if_up(self, iface)
+            for group in list(iface.groups.values()):
+                if not mld6.silent(group.addr) and not iface.loopback and group.timer is None:
+                    actions += mld6.start_listening(self, iface, group)
+            return actions
+        actions += in6.in6_if_down(self, iface)
+        for group in iface.groups.values():
+            group.timer = None
+        for nbr in list(iface.neighbors.values()):
+            actions += nd6.nd6_free(self, iface, nbr)
+        return actions
+
+    # -- names and lookups ---------------------------------------------------------------------------------------
+
+    def text(self, addr: bytes) -> str:
+        """An address for people, with ``%zone``."""
+        return scope6.text(self, addr)
+
+    def own_address(self, addr: bytes) -> tuple[Interface, Address] | None:
+        """(interface, address) when ``addr`` (embedded) is one of ours, ready or not."""
+        return self.own.get(addr)
+
+    def addresses_changed(self) -> None:
+        """Rebuild what is derived from the addresses."""
+        self.own = {address.addr: (iface, address) for iface in self.interfaces.values() for address in iface.addresses}
+        self.generation += 1
+
+    def router_of(self, addr: bytes) -> Router | None:
+        """The default router list's entry for an address."""
+        for router in self.routers:
+            if router.addr == addr:
+                return router
+        return None
+
+    def outgoing(self, dst: bytes, forced: Interface | None) -> Interface:
+        """The interface towards ``dst``; EHOSTUNREACH where no route leads there."""
+        iface = ip6_output.outgoing(self, dst, forced)[0]
+        return self.own[dst][0] if dst in self.own else iface
+
+    def interface_identifier(self, iface: Interface) -> bytes | None:
+        """The low 64 bits of its link-local address: own MAC, else another interface's, else MD5(hostname).
+
+        KAME in6_ifattach.c; KAME IMPLEMENTATION 1.4.1 (2001).
+        """
+        for other in (iface, *self.interfaces.values()):
+            if other.mac:
+                return wire_in6.eui64(other.mac)
+        digest = bytearray(md5(self.hostname.encode(), usedforsecurity=False).digest()[:8])
+        digest[0] &= 0xFC
+        return bytes(digest)
+
+    def made_from_hardware(self, iface: Interface, address: Address) -> bool:
+        """A link-local address formed from the interface's own MAC."""
+        addr = address.addr
+        linklocal = addr[0] == 0xFE and addr[1] & 0xC0 == 0x80
+        return bool(iface.mac) and linklocal and addr[8:] == wire_in6.eui64(iface.mac)
+
+    # -- messages and counters -----------------------------------------------------------------------------------
+
+    def log(self, text: str) -> None:
+        """A line of the kernel log (``dmesg``)."""
+        self.kernel_log.append((self.clock.now, text))
+        if len(self.kernel_log) > LOG_LIMIT:
+            del self.kernel_log[: LOG_LIMIT // 4]
+
+    def console(self, text: str) -> None:
+        """A line of the kernel log that also goes to the console."""
+        self.log(text)
+        if self.userland is not None:
+            self.userland.notify(text)
+
+    def debug_nd6(self, text: str) -> None:
+        """A log line under net.inet6.icmp6.nd6_debug."""
+        if self.sysctl["net.inet6.icmp6.nd6_debug"]:
+            self.log(text)
+
+    def count_reason(self, reason: str) -> None:
+        """Feed the counters of a drop reason."""
+        for name in REASONS[reason].counters:
+            self.stat[name] += 1
+
+    def suppressed(self, iface: Interface, reason: str, kind: int, code: int) -> None:
+        """An ICMPv6 error that may not be sent leaves a record: silence has a reason too."""
+        entry = REASONS[reason]
+        self.trace.record(
+            self.clock.now, self.name, iface.name, "icmp6_error", 0, "state", reason, entry.rule,
+            f"type {kind} code {code}: {entry.sentence}",
+        )  # fmt: skip
+
+    def wakeup(self, sid: int) -> None:
+        """A socket became readable."""
+        if self.userland is not None:
+            self.userland.wakeup(("so", sid))
+
+    def counters(self) -> dict[str, int]:
+        """All statistics, the fast path's share included."""
+        stat = dict(self.stat)
+        fast = sum(self.fast.values())
+        if fast:
+            for name in ("ip6.total", "ip6.forward", "ip6.forward_cachehit"):
+                stat[name] = stat.get(name, 0) + fast
+            for nxt, count in self.fast.items():
+                name = f"ip6.nxthist.{nxt}"
+                stat[name] = stat.get(name, 0) + count
+        return stat
+
+    # -- receiving -----------------------------------------------------------------------------------------------
+
+    def accepts(self, iface: Interface, frame: bytes, looped: bool) -> bool:
+        """The interface's address filter: own address, or a group that was joined. It lies before ``rx``."""
+        if looped or not iface.mac:
+            return iface.up
+        mac = frame[:6]
+        return iface.up and (mac == iface.mac or mac in iface.filter)
+
+    def receive(self, iface: Interface, frame: bytes, cause: int, looped: bool) -> None:
+        """Take in a frame that passed the filter, and bring the packet to its end."""
+        trace = self.trace
+        now = self.clock.now
+        trace.packet = pid = trace.packet + 1
+        rx = trace.frame(now, self.name, iface.name, pid, "rx", "", cause, 0, frame)
+        iface.ipackets += 1
+        iface.ibytes += len(frame)
+        flow = self.flows.get(frame[22:54])
+        if (
+            flow is not None
+            and flow.generation == self.generation
+            and flow.through is iface
+            and len(frame) <= flow.mtu
+            and frame[12:15] == b"\x86\xdd\x60"
+            and frame[21] > 1
+            and frame[20]
+            and frame[:6] == iface.mac
+            and 54 + (frame[18] << 8 | frame[19]) == len(frame)
+        ):
+            nxt = frame[20]
+            self.fast[nxt] = self.fast.get(nxt, 0) + 1
+            trace.cause = rx
+            trace.also = 0
+            num = trace.record(now, self.name, iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3")
+            out = flow.out
+            frame = b"%b%b%c%b" % (flow.header, frame[14:21], frame[21] - 1, frame[22:])
+            tx = trace.frame(now, self.name, out.name, pid, "tx", "", num, 0, frame)
+            out.opackets += 1
+            out.obytes += len(frame)
+            out.link.transmit(out, frame, tx)
+            return
+        trace.cause = rx
+        trace.also = 0
+        pkt = Packet(iface, frame[14:], pid, rx, not looped and len(frame) > 0 and bool(frame[0] & 1), looped)
+        verdict: Verdict
+        if len(frame) < 14:
+            verdict = ("drop", "LINK_SHORT", [])
+        elif frame[12:14] != IPV6_TYPE:
+            verdict = ("drop", "LINK_TYPE", [])
+        else:
+            try:
+                verdict = ip6_input.ip6_input(self, pkt)
+            except WireError:
+                verdict = ("drop", "EXTHDR_TOOSHORT", [])
+            except Exception as error:
+                self.console(f"ip6_input: internal error: {error!r}")
+                verdict = ("drop", "INTERNAL", [])
+        self.finish(pkt, verdict)
+
+    def finish(self, pkt: Packet, verdict: Verdict) -> None:
+        """Act on a verdict: the record, the counters, the actions."""
+        trace = self.trace
+        if verdict.__class__ is tuple:
+            event, what, actions = verdict
+            if event == "drop":
+                reason = REASONS[what]
+                for name in reason.counters:
+                    self.stat[name] += 1
+                pkt.iface.drops += 1
+                num = trace.record(
+                    self.clock.now, self.name, pkt.iface.name, pkt.stage, pkt.pid, event, what, reason.rule
+                )
+            else:
+                num = trace.record(self.clock.now, self.name, pkt.iface.name, pkt.stage, pkt.pid, event, "", "", what)
+                if event == "hold":
+                    pkt.hold = num
+            trace.cause = num
+            if actions:
+                self.perform(actions)
+        elif isinstance(verdict, Forward):
+            self.forward(pkt, verdict)
+        elif isinstance(verdict, Reassembled):
+            self._reassembled(pkt, verdict)
+        else:
+            raise TypeError(f"no final verdict: {verdict!r}")
+
+    def _reassembled(self, pkt: Packet, verdict: Reassembled) -> None:
+        """Every fragment ends; the whole packet begins, as a packet of its own with the last fragment as parent."""
+        trace = self.trace
+        now = self.clock.now
+        whole = verdict.whole
+        whole.pid = trace.new_packet()
+        note = f"reassembled into packet {whole.pid}"
+        for piece in verdict.pieces:
+            trace.record(
+                now, self.name, piece.iface.name, "frag6_input", piece.pid, "deliver", "", "RFC 8200 4.5", note,
+                cause=piece.hold, also=trace.cause,
+            )  # fmt: skip
+        trace.cause = trace.record(
+            now, self.name, pkt.iface.name, "frag6_input", pkt.pid, "deliver", "", "RFC 8200 4.5", note
+        )
+        try:
+            nxt = whole.data[whole.nxt_at]
+            result = ip6_input.header_loop(self, whole, nxt)
+        except WireError:
+            result = ("drop", "EXTHDR_TOOSHORT", [])
+        self.finish(whole, result)
+
+    def forward(self, pkt: Packet, verdict: Forward) -> None:
+        """Send a received packet on; it may have to wait for the next hop's link-layer address."""
+        iface = verdict.iface
+        self.link_output(iface, verdict.nexthop, verdict.packet, pkt.pid, pkt.iface, "ip6_forward", "")
+        if verdict.actions:
+            self.perform(verdict.actions)
+        if (
+            iface is not pkt.iface
+            and not scope6.is_scoped(pkt.src)
+            and not scope6.is_scoped(pkt.dst)
+            and not iface.loopback
+            and not pkt.looped
+        ):
+            nbr = iface.neighbors.get(verdict.nexthop)
+            if nbr is not None and nbr.state in (REACHABLE, DELAY, PROBE):
+                route = self.routes.lookup(pkt.dst)
+                if route is None:
+                    return
+                if len(self.flows) >= FLOW_LIMIT:
+                    self.flows.clear()
+                header = ether.header(nbr.lladdr, iface.mac)
+                self.flows[pkt.data[8:40]] = Flow(
+                    self.generation, pkt.iface, iface, header, route.mtu or iface.ipv6_mtu()
+                )
+
+    # -- sending -------------------------------------------------------------------------------------------------
+
+    def perform(self, actions: list[Action]) -> None:
+        """Carry out what a handler, a timer or a system call asked for, in order, under the ambient cause."""
+        trace = self.trace
+        cause, also = trace.cause, trace.also
+        for action in actions:
+            trace.cause, trace.also = cause, also
+            if isinstance(action, Output):
+                self.send(action)
+            elif isinstance(action, Release):
+                self._release(action.held, action.lladdr)
+            elif isinstance(action, Discard):
+                self._end_held(action.held.iface, action.held.pid, action.held.hold, "nd6_output", action.reason)
+            else:
+                self._end_held(action.pkt.iface, action.pkt.pid, action.pkt.hold, "frag6_input", action.reason)
+        trace.cause, trace.also = cause, also
+
+    def send(self, out: Output) -> int:
+        """Send a packet of this node; the errno that its sender hears, 0 when it left or waits."""
+        trace = self.trace
+        pid = trace.new_packet()
+        prepared = ip6_output.ip6_output(self, out)
+        if isinstance(prepared, str):
+            reason = REASONS[prepared]
+            self.count_reason(prepared)
+            oif = out.oif.name if out.oif is not None else ""
+            trace.record(
+                self.clock.now, self.name, oif, out.stage, pid, "drop", prepared, reason.rule,
+                f"{out.note or ip6.protocol_name(out.nxt)} to {self.text(out.dst)}",
+            )  # fmt: skip
+            return out.errno
+        if out.nxt == ip6.IPPROTO_ICMPV6 and out.payload:
+            self.stat[f"icmp6.outhist.{out.payload[0]}"] += 1
+        iface = prepared.iface
+        if len(prepared.packets) == 1:
+            out.errno = self.link_output(
+                iface, prepared.nexthop, prepared.packets[0], pid, None, out.stage, out.note, out.loop
+            )
+            return out.errno
+        trace.cause = trace.record(
+            self.clock.now, self.name, iface.name, "ip6_output", pid, "tx", "", "RFC 8200 4.5",
+            f"cut into {len(prepared.packets)} fragments",
+        )  # fmt: skip
+        for number, packet in enumerate(prepared.packets, 1):
+            out.errno = self.link_output(
+                iface, prepared.nexthop, packet, trace.new_packet(), None, out.stage, f"fragment {number} of packet {pid}",
+                out.loop,
+            )  # fmt: skip
+        return out.errno
+
+    def link_output(
+        self,
+        iface: Interface,
+        nexthop: bytes,
+        packet: bytes,
+        pid: int,
+        rx_iface: Interface | None,
+        stage: str,
+        note: str,
+        loop: bool = True,
+    ) -> int:
+        """The last step: link-layer address, then the medium (KAME nd6_output). ``rx_iface``: set for forwarded packets."""
+        trace = self.trace
+        if not iface.up or iface.disabled:
+            name = "ND_DISABLED" if iface.up else "OUT_NOTUP"
+            self.count_reason(name)
+            trace.record(self.clock.now, self.name, iface.name, stage, pid, "drop", name, REASONS[name].rule, note)
+            return ENETDOWN
+        if nexthop[0] == 0xFF:
+            plain = packet[24:40]
+            frame = ether.header(ether.multicast_mac(plain), iface.mac or bytes(6)) + packet
+            if iface.loopback:
+                self._transmit(iface, frame, pid, rx_iface, stage, note)
+                return 0
+            tx = 0
+            if plain[1] & 0x0F > 1:
+                tx = self._transmit(iface, frame, pid, rx_iface, stage, note)
+            else:
+                # Interface-local multicast never leaves: only the copy below exists.
+                tx = trace.record(
+                    self.clock.now, self.name, iface.name, stage, pid, "tx", "", "RFC 4291 2.7", "stays on the node"
+                )
+            if loop and rx_iface is None and nexthop in iface.groups:
+                self.clock.send(self.clock.now, iface, frame, tx, True)
+            return 0
+        if not iface.mac:
+            # Loopback and media without link-layer addresses.
+            self._transmit(iface, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
+            return 0
+        if nexthop in self.own:
+            self._transmit(self.loopback, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
+            return 0
+        nbr = nd6.nd6_lookup(self, iface, nexthop)
+        if nbr.lladdr:
+            if nbr.state == STALE:
+                move(self, iface, nbr, "output")
+            self._transmit(iface, ether.header(nbr.lladdr, iface.mac) + packet, pid, rx_iface, stage, note)
+            return 0
+        held = Held(iface, packet, pid, 0, rx_iface)
+        held.hold = trace.record(
+            self.clock.now, self.name, iface.name, "nd6_output", pid, "hold", "", "RFC 4861 7.2.2",
+            f"waits for the link-layer address of {self.text(nexthop)}",
+        )  # fmt: skip
+        trace.cause = held.hold
+        self.perform(nd6.nd6_resolve(self, iface, nbr, held))
+        return 0
+
+    def _transmit(
+        self, iface: Interface, frame: bytes, pid: int, rx_iface: Interface | None, stage: str, note: str
+    ) -> int:
+        """Records and counters of a packet that leaves, then the medium; the number of its tx record."""
+        trace = self.trace
+        now = self.clock.now
+        if rx_iface is not None:
+            self.stat["ip6.forward"] += 1
+            trace.cause = trace.record(
+                now, self.name, rx_iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3", f"out of {iface.name}"
+            )
+            trace.also = 0
+        tx = trace.frame(now, self.name, iface.name, pid, "tx", note or stage, trace.cause, trace.also, frame)
+        iface.opackets += 1
+        iface.obytes += len(frame)
+        iface.link.transmit(iface, frame, tx)
+        return tx
+
+    def _release(self, held: Held, lladdr: bytes) -> None:
+        """A packet that waited leaves: because it was held, and now because of what came."""
+        trace = self.trace
+        trace.also = trace.cause
+        trace.cause = held.hold
+        iface = held.iface
+        if not iface.up or iface.disabled:
+            self._end_held(iface, held.pid, held.hold, "nd6_output", "OUT_NOTUP")
+            return
+        frame = ether.header(lladdr, iface.mac) + held.packet
+        self._transmit(iface, frame, held.pid, held.rx_iface, "nd6_output", "")
+
+    def _end_held(self, iface: Interface, pid: int, hold: int, stage: str, name: str) -> None:
+        """A packet that waited is dropped; the record names its hold."""
+        trace = self.trace
+        reason = REASONS[name]
+        self.count_reason(name)
+        iface.drops += 1
+        trace.record(
+            self.clock.now, self.name, iface.name, stage, pid, "drop", name, reason.rule, cause=hold, also=trace.cause
+        )
+
+    # -- timers (called by the loop by name) ---------------------------------------------------------------------
+
+    def nd6_timer(self, ifindex: int, addr: bytes) -> None:
+        """A neighbour cache entry's timer."""
+        iface = self.interfaces_by_index[ifindex]
+        nbr = iface.neighbors.get(addr)
+        if nbr is not None:
+            self.perform(nd6.nd6_llinfo_timer(self, iface, nbr))
+
+    def dad_timer(self, ifindex: int, addr: bytes) -> None:
+        """Duplicate address detection of one address."""
+        own = self.own.get(addr)
+        if own is not None:
+            self.perform(nd6_dad.nd6_dad_timer(self, self.interfaces_by_index[ifindex], own[1]))
+
+    def mld6_timer(self, ifindex: int, addr: bytes) -> None:
+        """A group's report."""
+        self.perform(mld6.mld6_timer(self, self.interfaces_by_index[ifindex], addr))
+
+    def frag_timer(self, src: bytes, dst: bytes, ident: int) -> None:
+        """A reassembly queue's end."""
+        self.perform(frag6.frag6_timer(self, (src, dst, ident)))
+
+    def expire_timer(self) -> None:
+        """Lifetimes of routers, prefixes, addresses, host routes."""
+        self.perform(nd6_rtr.expire(self))
+        self.routes.expire(self.clock.now)
+        self.arm_expiry()
+
+    def arm_expiry(self) -> None:
+        """Arm the one lifetime timer for the next deadline, rounded up to KAME's tick of nd6_prune seconds."""
+        deadlines = [router.expire for router in self.routers]
+        deadlines += nd6_prefix.deadlines(self)
+        deadlines += self.routes.deadlines()
+        if not deadlines:
+            if self.expiry is not None:
+                self.expiry.cancel()
+            return
+        if self.expiry is None:
+            self.expiry = Timer(self.clock, self, "expire_timer", (), ageing=True)
+        tick = max(1, self.sysctl["net.inet6.icmp6.nd6_prune"]) * SECOND
+        at = max(min(deadlines), self.clock.now + 1)
+        at = (at + tick - 1) // tick * tick
+        if self.expiry.at != at:
+            self.expiry.arm(at, self.trace.cause)
+
+    # -- link changes --------------------------------------------------------------------------------------------
+
+    def link_changed(self, iface: Interface) -> None:
+        """The medium came or went (``link NAME up|down``)."""
+        self.generation += 1

@@ -1,0 +1,25 @@
+"""What a socket receives: data, the peer's address, and the ancillary data of RFC 3542."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Message(NamedTuple):
+    """One received datagram or ICMPv6 message. Addresses are without embedded zone."""
+
+    data: bytes
+    addr: bytes
+    """Source address, 16 octets."""
+    port: int
+    """Source port; 0 for raw sockets."""
+    zone: int
+    """Scope id of the source (interface index); 0 where it needs none."""
+    dst: bytes
+    """Destination address, 16 octets."""
+    ifindex: int
+    """Interface it came by."""
+    hoplimit: int
+    tclass: int
+    time: int
+    """When it came, ns since boot."""

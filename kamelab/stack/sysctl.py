@@ -1,0 +1,140 @@
+"""The sysctl tree: names, defaults, what a write may be (the reference's chapter 1; KAME in6_proto.c, icmp6.c).
+
+Only values that differ from their default are stored with a node.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kamelab.core.errors import EINVAL, ENOENT, EPERM, Errno
+
+if TYPE_CHECKING:
+    from kamelab.stack.node import Node
+
+INT_MIN = -(2**31)
+INT_MAX = 2**31 - 1
+
+
+class Variable(NamedTuple):
+    """One variable: signed 32 bits, or text where ``default`` is text."""
+
+    default: int | str
+    boolean: bool = False
+    read_only: bool = False
+
+
+def _table() -> dict[str, Variable]:
+    ip6 = {
+        "forwarding": Variable(0, boolean=True),
+        "redirect": Variable(1, boolean=True),
+        "hlim": Variable(64),
+        "maxfragpackets": Variable(200),
+        "maxfrags": Variable(200),
+        "accept_rtadv": Variable(0, boolean=True),
+        "keepfaith": Variable(0, boolean=True),
+        "log_interval": Variable(5),
+        "hdrnestlimit": Variable(50),
+        "dad_count": Variable(1),
+        "auto_flowlabel": Variable(1, boolean=True),
+        "defmcasthlim": Variable(1),
+        "gifhlim": Variable(30),
+        "kame_version": Variable("20010528/kamelab", read_only=True),
+        "use_deprecated": Variable(1, boolean=True),
+        "rr_prune": Variable(5),
+        "v6only": Variable(0, boolean=True),
+        "use_tempaddr": Variable(0, boolean=True),
+        "temppltime": Variable(86400),
+        "tempvltime": Variable(604800),
+        "prefer_tempaddr": Variable(0, boolean=True),
+        "auto_linklocal": Variable(1, boolean=True),
+        "use_defaultzone": Variable(0, boolean=True),
+        "pmtu_expire": Variable(600),
+        "mcast_pmtu": Variable(0, boolean=True),
+        "rtexpire": Variable(3600),
+        "rtminexpire": Variable(10),
+        "rtmaxcache": Variable(128),
+        "anonportmin": Variable(49152),
+        "anonportmax": Variable(65535),
+        "lowportmin": Variable(600),
+        "lowportmax": Variable(1023),
+    }
+    icmp6 = {
+        "rediraccept": Variable(1, boolean=True),
+        "redirtimeout": Variable(600),
+        "errratelimit": Variable(0),
+        "errppslimit": Variable(200),
+        "nd6_prune": Variable(1),
+        "nd6_delay": Variable(5),
+        "nd6_umaxtries": Variable(3),
+        "nd6_mmaxtries": Variable(3),
+        "nd6_useloopback": Variable(1, boolean=True),
+        "nd6_maxnudhint": Variable(0),
+        "nd6_debug": Variable(0, boolean=True),
+        "nd6_maxqueuelen": Variable(1),
+        "nodeinfo": Variable(3),
+        "mtudisc_hiwat": Variable(1280),
+        "mtudisc_lowat": Variable(256),
+    }
+    out = {"kern.hostname": Variable("")}
+    out.update({f"net.inet6.ip6.{name}": variable for name, variable in ip6.items()})
+    out.update({f"net.inet6.icmp6.{name}": variable for name, variable in icmp6.items()})
+    return out
+
+
+VARIABLES: dict[str, Variable] = _table()
+"""Every variable by name."""
+
+ALIASES: dict[str, str] = {"net.inet6.ip6.bindv6only": "net.inet6.ip6.v6only"}
+"""Names of other platforms for the same variable."""
+
+
+class Sysctl(dict[str, int]):
+    """A node's values: those set, and the defaults for the rest."""
+
+    def __missing__(self, name: str) -> int:
+        default = VARIABLES[name].default
+        return default if isinstance(default, int) else 0
+
+
+def sysctl_get(node: Node, name: str) -> int | str:
+    """A variable's value. ENOENT: unknown."""
+    name = ALIASES.get(name, name)
+    if name == "kern.hostname":
+        return node.hostname
+    variable = VARIABLES.get(name)
+    if variable is None:
+        raise Errno(ENOENT)
+    if isinstance(variable.default, str):
+        return variable.default
+    return node.sysctl[name]
+
+
+def sysctl_set(node: Node, name: str, value: int) -> int | str:
+    """Write a variable; the old value. ENOENT: unknown, EPERM: read only, EINVAL: out of range."""
+    name = ALIASES.get(name, name)
+    old = sysctl_get(node, name)
+    variable = VARIABLES[name]
+    if variable.read_only or isinstance(variable.default, str):
+        raise Errno(EPERM)
+    if not INT_MIN <= value <= INT_MAX:
+        raise Errno(EINVAL)
+    short = name.rsplit(".", 1)[1]
+    if short == "pmtu_expire" and value != 0 and value < 300:
+        raise Errno(EINVAL)
+    if short == "temppltime" and value < 600 + 5:
+        raise Errno(EINVAL)
+    if short == "tempvltime" and value < node.sysctl["net.inet6.ip6.temppltime"]:
+        raise Errno(EINVAL)
+    if short in ("hlim", "defmcasthlim", "gifhlim") and not 0 <= value <= 255:
+        raise Errno(EINVAL)
+    if short in ("dad_count", "nd6_delay", "nd6_umaxtries", "nd6_mmaxtries", "hdrnestlimit") and value < 0:
+        raise Errno(EINVAL)
+    node.sysctl[name] = value
+    node.generation += 1
+    return old
+
+
+def sysctl_names() -> tuple[str, ...]:
+    """All names in order."""
+    return tuple(sorted(VARIABLES))

@@ -1,0 +1,182 @@
+"""The rows that a node shows: one source for commands, panes, checks and exports.
+
+Rows are frozen and hold plain values: addresses are text with ``%zone`` (KAME IMPLEMENTATION 1.3.3 (2001)), times are
+nanoseconds since boot, lifetimes are whole seconds with `INFINITE` for infinity. They are read on demand from the
+node's tables; nothing here changes a node.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+INFINITE = 0xFFFFFFFF
+
+
+class InterfaceRow(NamedTuple):
+    """One interface (``ifconfig``, ``netstat -i``)."""
+
+    name: str
+    index: int  # type: ignore[assignment]
+    flags: int
+    """4.4BSD's bits: UP 1, BROADCAST 2, LOOPBACK 8, POINTOPOINT 0x10, RUNNING 0x40, SIMPLEX 0x800, MULTICAST 0x8000."""
+    mtu: int
+    lladdr: str
+    """``00:60:08:11:22:33``, empty where the medium has none."""
+    link: str
+    running: bool
+    """The link is attached and up."""
+    ipackets: int
+    ierrors: int
+    opackets: int
+    oerrors: int
+    ibytes: int
+    obytes: int
+    drops: int
+    disabled: bool
+    """IPv6 is disabled on the interface (KAME IMPLEMENTATION 1.2 (2001))."""
+
+
+class AddressRow(NamedTuple):
+    """One IPv6 address of an interface."""
+
+    interface: str
+    address: str
+    plen: int
+    flags: tuple[str, ...]
+    """In ifconfig's order: anycast tentative duplicated detached deprecated autoconf temporary."""
+    scopeid: int
+    vltime: int
+    pltime: int
+    """Remaining seconds, INFINITE for infinity."""
+    destination: str
+
+
+class NeighborRow(NamedTuple):
+    """One neighbour cache entry (``ndp -a``)."""
+
+    address: str
+    lladdr: str
+    """BSD notation ``0:60:8:11:22:33``; empty while there is none."""
+    interface: str
+    state: str
+    """NOSTATE INCOMPLETE REACHABLE STALE DELAY PROBE"""
+    expire: int | None
+    """When the present state ends, ns since boot; None: permanent."""
+    router: bool
+    proxy: bool
+    probes: int
+    static: bool
+    own: bool
+    """An address of this node itself."""
+    held: int
+    """Packets that wait for the resolution."""
+
+
+class PrefixRow(NamedTuple):
+    """One prefix list entry (``ndp -p``)."""
+
+    prefix: str
+    plen: int
+    interface: str
+    onlink: bool
+    autonomous: bool
+    attached: bool
+    """On-link now: the O flag."""
+    detached: bool
+    vltime: int
+    pltime: int
+    """As received, seconds."""
+    expire: int | None
+    """ns since boot; None: never."""
+    refcnt: int
+    origin: str
+    """RA or kernel."""
+    routers: tuple[tuple[str, str], ...]
+    """(router, its neighbour state or "")."""
+
+
+class RouterRow(NamedTuple):
+    """One default router list entry (``ndp -r``)."""
+
+    address: str
+    interface: str
+    flags: str
+    """M and O."""
+    preference: str
+    """high medium low"""
+    expire: int
+    """ns since boot."""
+    installed: bool
+    state: str
+    """Its neighbour cache state, empty where there is no entry."""
+
+
+class RouteRow(NamedTuple):
+    """One routing table entry (``netstat -nr``)."""
+
+    destination: str
+    """``default``, ``2001:db8::/64``, ``2001:db8::1``; scoped with %zone."""
+    gateway: str
+    """Address, ``link#1`` or link-layer address."""
+    flags: str
+    interface: str
+    expire: int | None
+    """ns since boot."""
+    mtu: int
+    """0: the interface's."""
+    refs: int
+    use: int
+
+
+class GroupRow(NamedTuple):
+    """One multicast membership (``ifmcstat``)."""
+
+    interface: str
+    group: str
+    refcnt: int
+    lladdr: str
+    """``33:33:...``"""
+    state: str
+    """MLD: idle, delaying, silent."""
+    timer: int | None
+    """When the next report is due, ns since boot."""
+
+
+class SocketRow(NamedTuple):
+    """One socket (``netstat -an``)."""
+
+    proto: str
+    local: str
+    foreign: str
+    recv_q: int
+    send_q: int
+    state: str
+    pid: int
+
+
+class TimerRow(NamedTuple):
+    """One armed timer of the lab."""
+
+    node: str
+    what: str
+    """Method and arguments in words."""
+    at: int
+    """ns since boot."""
+    ageing: bool
+
+
+class NdInterfaceRow(NamedTuple):
+    """Neighbour discovery parameters of an interface (``ndp -i``)."""
+
+    interface: str
+    linkmtu: int
+    maxmtu: int
+    curhlim: int
+    basereachable: int
+    """ms"""
+    reachable: int
+    """s"""
+    retrans: int
+    """ms"""
+    flags: tuple[str, ...]
+    """nud accept_rtadv prefer_source disabled"""

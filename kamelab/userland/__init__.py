@@ -1,0 +1,1 @@
+"""Processes, the small shell and the programs."""

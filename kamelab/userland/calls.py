@@ -1,0 +1,366 @@
+"""The system calls' inner side: one function a call, under the name by which `Proc` asks for it.
+
+`CALLS` answer at once. `WAITS` answer, or set the channels that will wake the process and return `BLOCKED`: they are
+tried again after each wake-up (4.4BSD tsleep/wakeup), so they change nothing before they answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from kamelab.core.errors import EBADF, ECHILD, EINVAL, Errno
+from kamelab.userland import files
+from kamelab.userland.process import Input, JobRow, Process, ProcessRow
+
+if TYPE_CHECKING:
+    from kamelab.userland.system import System
+
+
+class _Blocked:
+    __slots__ = ()
+
+
+BLOCKED: Final = _Blocked()
+"""What a waiting call returns when it can't answer yet."""
+
+
+def kernel() -> Any:
+    """The kernel's entry points, loaded with the first process that needs them."""
+    return import_module("kamelab.stack.syscalls")
+
+
+def sid_of(process: Process, fd: int) -> int:
+    """The kernel's socket id of a descriptor; Errno EBADF."""
+    sid = process.fds.get(fd)
+    if sid is None:
+        raise Errno(EBADF)
+    return sid
+
+
+# -- time, chance, life ----------------------------------------------------------------------------------------------
+
+
+def _time(system: System, _process: Process) -> int:
+    return system.clock.now
+
+
+def _wall(system: System, _process: Process) -> int:
+    return system.clock.wall()
+
+
+def _random(system: System, process: Process, limit: int) -> int:
+    if limit <= 0:
+        raise Errno(EINVAL)
+    return system.streams.below(f"{system.node.name}/{process.name}", limit)
+
+
+def _daemon(system: System, process: Process) -> None:
+    system.daemonise(process)
+
+
+# -- streams and files -----------------------------------------------------------------------------------------------
+
+
+def _write(system: System, process: Process, fd: int, text: str) -> None:
+    system.write(process, process.stdout if fd == 1 else process.stderr, text)
+
+
+def _isatty(_system: System, process: Process, fd: int) -> bool:
+    if fd == 0:
+        return process.stdin.kind == "tty"
+    return bool((process.stdout if fd == 1 else process.stderr)[0] == "tty")
+
+
+def _read_file(system: System, _process: Process, path: str) -> str:
+    return files.read(system.files, path)
+
+
+def _write_file(system: System, _process: Process, path: str, text: str, append: bool) -> None:
+    files.write(system.files, path, text, append)
+
+
+def _unlink(system: System, _process: Process, path: str) -> None:
+    files.unlink(system.files, path)
+
+
+def _listdir(system: System, _process: Process, path: str) -> tuple[str, ...]:
+    return files.listing(system.files, path)
+
+
+def _exists(system: System, _process: Process, path: str) -> bool:
+    return files.exists(system.files, path)
+
+
+# -- the node --------------------------------------------------------------------------------------------------------
+
+
+def _hostname(system: System, _process: Process) -> str:
+    return str(system.node.hostname)
+
+
+def _sethostname(system: System, _process: Process, name: str) -> None:
+    system.node.hostname = name
+
+
+def _sysctl(system: System, _process: Process, name: str) -> Any:
+    return kernel().sysctl(system.node, name)
+
+
+def _sysctl_set(system: System, _process: Process, name: str, value: int) -> Any:
+    return kernel().sysctl_set(system.node, name, value)
+
+
+def _sysctl_names(system: System, _process: Process) -> tuple[str, ...]:
+    return tuple(kernel().sysctl_names(system.node))
+
+
+def _rows(system: System, _process: Process, table: str) -> tuple[Any, ...]:
+    return tuple(kernel().rows(system.node, table))
+
+
+def _counters(system: System, _process: Process) -> tuple[tuple[str, int], ...]:
+    counters = kernel().counters(system.node)
+    return tuple(counters.items() if isinstance(counters, dict) else counters)
+
+
+def _dmesg(system: System, _process: Process) -> tuple[tuple[int, str], ...]:
+    return tuple(system.node.log)
+
+
+def _syslog(system: System, process: Process, text: str, tag: str | None) -> None:
+    system.node.console(f"{tag or f'{process.name}[{process.pid}]'}: {text}")
+
+
+def _ioctl(system: System, _process: Process, request: str, interface: str, **plain: Any) -> Any:
+    return kernel().ioctl(system.node, request, interface, **plain)
+
+
+def _route(system: System, _process: Process, command: str, **plain: Any) -> Any:
+    return kernel().route(system.node, command, **plain)
+
+
+def _neighbor(system: System, _process: Process, command: str, **plain: Any) -> Any:
+    return kernel().neighbor(system.node, command, **plain)
+
+
+# -- sockets ---------------------------------------------------------------------------------------------------------
+
+
+def _socket(system: System, process: Process, kind: str, proto: int) -> int:
+    sid = kernel().socket(system.node, process.pid, kind, proto)
+    fd = 3
+    while fd in process.fds:
+        fd += 1
+    process.fds[fd] = sid
+    return fd
+
+
+def _bind(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
+    kernel().bind(system.node, sid_of(process, fd), addr, port, zone)
+
+
+def _connect(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
+    kernel().connect(system.node, sid_of(process, fd), addr, port, zone)
+
+
+def _getsockname(system: System, process: Process, fd: int) -> Any:
+    return kernel().getsockname(system.node, sid_of(process, fd))
+
+
+def _setsockopt(system: System, process: Process, fd: int, name: str, value: Any) -> None:
+    kernel().setsockopt(system.node, sid_of(process, fd), name, value)
+
+
+def _sendmsg(system: System, process: Process, fd: int, *message: Any) -> int:
+    return int(kernel().sendmsg(system.node, sid_of(process, fd), *message))
+
+
+def _close(system: System, process: Process, fd: int) -> None:
+    sid = sid_of(process, fd)
+    del process.fds[fd]
+    kernel().close(system.node, sid)
+
+
+# -- processes -------------------------------------------------------------------------------------------------------
+
+
+def _spawn(system: System, process: Process, argv: tuple[str, ...], stdin: Any, stdout: Any, background: bool) -> int:
+    return system.spawn(process, argv, stdin, stdout, background)
+
+
+def _pipe(system: System, process: Process) -> int:
+    return system.new_pipe(process)
+
+
+def _kill(system: System, _process: Process, pid: int, signal: int) -> None:
+    system.kill(pid, signal)
+
+
+def _job(system: System, process: Process, pids: tuple[int, ...], text: str) -> int:
+    return system.new_job(process.tty, pids, text)
+
+
+def _jobs(system: System, process: Process) -> tuple[JobRow, ...]:
+    return system.job_rows(process.tty)
+
+
+def _ps(system: System, _process: Process) -> tuple[ProcessRow, ...]:
+    return tuple(process.row(wchan(process)) for process in system.procs.values())
+
+
+CALLS: Final[dict[str, Callable[..., Any]]] = {
+    "time": _time,
+    "wall": _wall,
+    "random": _random,
+    "daemon": _daemon,
+    "write": _write,
+    "isatty": _isatty,
+    "read_file": _read_file,
+    "write_file": _write_file,
+    "unlink": _unlink,
+    "listdir": _listdir,
+    "exists": _exists,
+    "hostname": _hostname,
+    "sethostname": _sethostname,
+    "sysctl": _sysctl,
+    "sysctl_set": _sysctl_set,
+    "sysctl_names": _sysctl_names,
+    "rows": _rows,
+    "counters": _counters,
+    "dmesg": _dmesg,
+    "syslog": _syslog,
+    "ioctl": _ioctl,
+    "route": _route,
+    "neighbor": _neighbor,
+    "socket": _socket,
+    "bind": _bind,
+    "connect": _connect,
+    "getsockname": _getsockname,
+    "setsockopt": _setsockopt,
+    "sendmsg": _sendmsg,
+    "close": _close,
+    "spawn": _spawn,
+    "pipe": _pipe,
+    "kill": _kill,
+    "job": _job,
+    "jobs": _jobs,
+    "ps": _ps,
+}
+
+
+# -- calls that wait -------------------------------------------------------------------------------------------------
+
+
+def _sleep(_system: System, process: Process) -> Any:
+    process.channels = ()
+    return BLOCKED
+
+
+def _readable(system: System, source: Input) -> tuple[str, bool]:
+    """What a standard input holds now, and whether nothing can follow."""
+    if source.kind == "tty":
+        terminal = system.terminal(source.key)
+        return terminal.text, terminal.eof
+    if source.kind == "pipe":
+        pipe = system.pipes[source.key]
+        return pipe.text, not pipe.writers
+    return source.text[source.at :], True
+
+
+def _consume(system: System, source: Input, count: int, to_end: bool) -> None:
+    """Take ``count`` characters; ``to_end``: a terminal's end of file is used up by this."""
+    if source.kind == "tty":
+        terminal = system.terminal(source.key)
+        terminal.text = terminal.text[count:]
+        if to_end:
+            terminal.eof = False
+    elif source.kind == "pipe":
+        pipe = system.pipes[source.key]
+        pipe.text = pipe.text[count:]
+    else:
+        source.at += count
+
+
+def _readline(system: System, process: Process) -> Any:
+    source = process.stdin
+    text, ended = _readable(system, source)
+    end = text.find("\n") + 1
+    if end:
+        _consume(system, source, end, False)
+        return text[:end]
+    if ended:
+        # Text without a newline is a line of its own; the end of file comes with the next read.
+        _consume(system, source, len(text), not text)
+        return text
+    process.channels = ((source.kind, source.key),)
+    return BLOCKED
+
+
+def _read(system: System, process: Process) -> Any:
+    source = process.stdin
+    text, ended = _readable(system, source)
+    if ended:
+        _consume(system, source, len(text), True)
+        return text
+    process.channels = ((source.kind, source.key),)
+    return BLOCKED
+
+
+def _recvmsg(system: System, process: Process, fd: int) -> Any:
+    sid = sid_of(process, fd)
+    message = kernel().recvmsg(system.node, sid)
+    if message is not None:
+        return message
+    process.channels = (("so", sid),)
+    return BLOCKED
+
+
+def _select(system: System, process: Process, fds: tuple[int, ...]) -> Any:
+    ready: list[int] = []
+    channels: list[tuple[Any, ...]] = []
+    for fd in fds:
+        if fd == 0:
+            text, ended = _readable(system, process.stdin)
+            able = bool(text) or ended
+            channels.append((process.stdin.kind, process.stdin.key))
+        else:
+            sid = sid_of(process, fd)
+            able = kernel().readable(system.node, sid)
+            channels.append(("so", sid))
+        if able:
+            ready.append(fd)
+    if ready:
+        return tuple(ready)
+    process.channels = tuple(channels)
+    return BLOCKED
+
+
+def _waitpid(system: System, process: Process, pid: int) -> Any:
+    if pid in process.ended:
+        return process.ended.pop(pid)
+    child = system.procs.get(pid)
+    if child is None or child.ppid != process.pid:
+        raise Errno(ECHILD)
+    process.channels = (("pid", pid),)
+    return BLOCKED
+
+
+WAITS: Final[dict[str, Callable[..., Any]]] = {
+    "sleep": _sleep,
+    "readline": _readline,
+    "read": _read,
+    "recvmsg": _recvmsg,
+    "select": _select,
+    "waitpid": _waitpid,
+}
+
+_WCHANS = {"sleep": "nanslp", "recvmsg": "sbwait", "select": "select", "waitpid": "wait"}
+
+
+def wchan(process: Process) -> str:
+    """What a parked process sleeps on, in the words of 4.4BSD's ``ps -l``; ``-`` for one that runs."""
+    if process.pending is None or process.ready:
+        return "-"
+    return _WCHANS.get(process.pending.name, "piperd" if process.stdin.kind == "pipe" else "ttyin")

@@ -1,0 +1,24 @@
+"""getopt(3) over the standard library's, with BSD's error wording."""
+
+from __future__ import annotations
+
+import getopt as _getopt
+
+
+class GetoptError(Exception):
+    """``illegal option -- z`` or ``option requires an argument -- i``; a program puts ``NAME: `` before it."""
+
+
+def getopt(argv: list[str], options: str) -> tuple[list[tuple[str, str]], list[str]]:
+    """Options of ``argv[1:]`` as (``-x``, argument) pairs in their order, and the words behind them.
+
+    ``options`` is getopt(3)'s string: a colon behind a letter that takes an argument. Stops at the first word that is
+    no option, and behind ``--``. Raises `GetoptError`.
+    """
+    try:
+        return _getopt.getopt(argv[1:], options)
+    except _getopt.GetoptError as error:
+        letter = "-" if error.msg.startswith("option --") else error.opt[:1]
+        if letter != ":" and f"{letter}:" in options:
+            raise GetoptError(f"option requires an argument -- {letter}") from None
+        raise GetoptError(f"illegal option -- {letter}") from None

@@ -1,0 +1,244 @@
+"""The statistics of ``netstat -s``: one table from counter names to phrases, and the lines they make.
+
+Rows and their order are those of KAME `netstat/inet6.c` (struct ip6stat, struct icmp6stat, struct udpstat); a counter
+that the kernel does not have shows as 0. The phrases are kamelab's own but for two that the seeds fix: ``with data size
+< data length`` and the mbuf block (KAME IMPLEMENTATION 1.7 and 1.9 (2001)). Left out: statistics of an interface.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kamelab.wire.icmp6 import type_name
+
+
+class Counter(NamedTuple):
+    """One row: the counter's name and its phrase, in which ``{s}`` and ``{es}`` stand for a plural ending."""
+
+    key: str
+    phrase: str
+
+
+class Histogram(NamedTuple):
+    """A title and a row for each counter ``key.N`` that is not 0."""
+
+    key: str
+    title: str
+
+
+class Scopes(NamedTuple):
+    """A title and a row for each scope N with a counter ``key.N``; nothing where all are 0."""
+
+    key: str
+    title: str
+
+
+class Codes(NamedTuple):
+    """A title and a row for each (type, code) of ICMPv6 errors, zeros too; the rest are ``unknown``."""
+
+    key: str
+    title: str
+
+
+class Mbufs(NamedTuple):
+    """How the buffers of received packets were made up: ``ip6.m1``, ``ip6.m2m.IF``, ``ip6.mext1``, ``ip6.mext2m``."""
+
+    title: str
+
+
+Item = Counter | Histogram | Scopes | Codes | Mbufs
+
+IP6: tuple[Item, ...] = (
+    Counter("ip6.total", "packet{s} received"),
+    Counter("ip6.toosmall", "too small for the header or option that begins there"),
+    Counter("ip6.tooshort", "with data size < data length"),
+    Counter("ip6.badoptions", "with a malformed option or extension header"),
+    Counter("ip6.badvers", "whose version is not 6"),
+    Counter("ip6.fragments", "fragment{s} received"),
+    Counter("ip6.fragdropped", "fragment{s} discarded (overlap, duplicate or no room)"),
+    Counter("ip6.fragtimeout", "reassembly timeout{s}"),
+    Counter("ip6.fragoverflow", "reassembly queue{s} evicted for lack of room"),
+    Counter("ip6.reassembled", "packet{s} put together from fragments"),
+    Counter("ip6.delivered", "packet{s} for this node"),
+    Counter("ip6.forward", "packet{s} forwarded"),
+    Counter("ip6.cantforward", "packet{s} neither for this node nor to be forwarded"),
+    Counter("ip6.redirectsent", "redirect{s} sent"),
+    Counter("ip6.localout", "packet{s} originated here"),
+    Counter("ip6.rawout", "packet{s} sent with a ready-made header"),
+    Counter("ip6.odropped", "output packet{s} lost for lack of buffers or queue room"),
+    Counter("ip6.noroute", "output packet{s} without a route"),
+    Counter("ip6.fragmented", "output packet{s} cut into fragments"),
+    Counter("ip6.ofragments", "fragment{s} made"),
+    Counter("ip6.cantfrag", "packet{s} that could not be fragmented"),
+    Counter("ip6.badscope", "packet{s} that broke a scope rule"),
+    Counter("ip6.notmember", "multicast packet{s} for groups not joined"),
+    Histogram("ip6.nxthist", "Input histogram:"),
+    Mbufs("Mbuf statistics:"),
+    Counter("ip6.exthdrtoolong", "packet{s} whose headers are not in one buffer"),
+    Counter("ip6.nogif", "tunnel packet{s} without a matching gif"),
+    Counter("ip6.toomanyhdr", "packet{s} with more headers than hdrnestlimit"),
+    Counter("ip6.sources_none", "failure{s} of source address selection"),
+    Scopes("ip6.sources_sameif", "source addresses on the outgoing interface:"),
+    Scopes("ip6.sources_otherif", "source addresses on another interface:"),
+    Scopes("ip6.sources_samescope", "source addresses of the destination's scope:"),
+    Scopes("ip6.sources_otherscope", "source addresses of another scope:"),
+    Scopes("ip6.sources_deprecated", "deprecated source addresses:"),
+    Counter("ip6.forward_cachehit", "hit{s} in the route cache of forwarding"),
+    Counter("ip6.forward_cachemiss", "miss{es} in the route cache of forwarding"),
+)
+
+ICMP6: tuple[Item, ...] = (
+    Counter("icmp6.error", "error message{s} asked for"),
+    Counter("icmp6.canterror", "not sent because the packet was an ICMPv6 error or redirect"),
+    Counter("icmp6.toofreq", "not sent because of the rate limit"),
+    Histogram("icmp6.outhist", "Output histogram:"),
+    Counter("icmp6.badcode", "message{s} with a wrong code"),
+    Counter("icmp6.tooshort", "message{s} shorter than the minimum"),
+    Counter("icmp6.checksum", "message{s} with a wrong checksum"),
+    Counter("icmp6.badlen", "message{s} of a wrong length"),
+    Histogram("icmp6.inhist", "Input histogram:"),
+    Codes("icmp6.error", "Histogram of error messages asked for:"),
+    Counter("icmp6.reflect", "repl{ies} made"),
+    Counter("icmp6.nd_toomanyopt", "neighbor discovery message{s} with too many options"),
+    Counter("icmp6.nd_badopt", "neighbor discovery message{s} with a malformed option"),
+    Counter("icmp6.badns", "invalid neighbor solicitation{s}"),
+    Counter("icmp6.badna", "invalid neighbor advertisement{s}"),
+    Counter("icmp6.badrs", "invalid router solicitation{s}"),
+    Counter("icmp6.badra", "invalid router advertisement{s}"),
+    Counter("icmp6.badredirect", "invalid redirect{s}"),
+    Counter("icmp6.pmtuchg", "path MTU{s} lowered"),
+)
+
+UDP6: tuple[Item, ...] = (
+    Counter("udp6.ipackets", "datagram{s} received"),
+    Counter("udp6.hdrops", "with an incomplete header"),
+    Counter("udp6.badlen", "with a wrong length"),
+    Counter("udp6.badsum", "with a wrong checksum"),
+    Counter("udp6.nosum", "without a checksum"),
+    Counter("udp6.noport", "to a port without a socket"),
+    Counter("udp6.noportmcast", "multicast, to a port without a socket"),
+    Counter("udp6.fullsock", "lost because the socket's buffer was full"),
+    Counter("udp6.delivered", "delivered"),
+    Counter("udp6.opackets", "datagram{s} sent"),
+)
+
+PROTOCOLS: dict[str, tuple[Item, ...]] = {"ip6": IP6, "icmp6": ICMP6, "udp6": UDP6}
+"""The statistics there are, in the order in which ``netstat -s`` prints them."""
+
+NEXT_HEADERS = {
+    0: "hop by hop",
+    1: "ICMP",
+    2: "IGMP",
+    4: "IP",
+    6: "TCP",
+    17: "UDP",
+    22: "IDP",
+    29: "TP",
+    41: "IP6",
+    43: "routing",
+    44: "fragment",
+    50: "ESP",
+    51: "AH",
+    58: "ICMP6",
+    59: "no next header",
+    60: "destination option",
+    80: "ISOIP",
+    89: "OSPF",
+    97: "Ethernet",
+    103: "PIM",
+    135: "mobility",
+}
+
+SCOPES = {1: "node-local", 2: "link-local", 5: "site-local", 14: "global"}
+
+ERROR_CODES: tuple[tuple[int, int, str], ...] = (
+    (1, 0, "no route"),
+    (1, 1, "administratively prohibited"),
+    (1, 2, "beyond scope"),
+    (1, 3, "address unreachable"),
+    (1, 4, "port unreachable"),
+    (2, 0, "packet too big"),
+    (3, 0, "time exceeded in transit"),
+    (3, 1, "time exceeded in reassembly"),
+    (4, 0, "erroneous header field"),
+    (4, 1, "unrecognized next header"),
+    (4, 2, "unrecognized option"),
+    (137, 0, "redirect"),
+)
+"""(ICMPv6 type, code, name) in the order of the block."""
+
+
+def _counted(number: int, phrase: str) -> str:
+    one = number == 1
+    return f"{number} " + phrase.format(s="" if one else "s", es="" if one else "es", ies="y" if one else "ies")
+
+
+def _numbered(key: str, counters: Mapping[str, int]) -> list[tuple[int, int]]:
+    """(N, value) of all counters ``key.N``, by N."""
+    pairs = []
+    for name, value in counters.items():
+        stem, _, last = name.rpartition(".")
+        if stem == key and last.isdecimal():
+            pairs.append((int(last), value))
+    return sorted(pairs)
+
+
+def _histogram(item: Histogram, counters: Mapping[str, int]) -> list[str]:
+    rows = []
+    for number, value in _numbered(item.key, counters):
+        if value:
+            name = NEXT_HEADERS.get(number, f"#{number}") if item.key == "ip6.nxthist" else type_name(number)
+            rows.append(f"\t\t{name}: {value}")
+    return [f"\t{item.title}", *rows] if rows else []
+
+
+def _scopes(item: Scopes, counters: Mapping[str, int]) -> list[str]:
+    rows = [f"\t\t{value} {SCOPES.get(n, f'{n:x}')}" for n, value in _numbered(item.key, counters) if value]
+    return [f"\t{item.title}", *rows] if rows else []
+
+
+def _codes(item: Codes, counters: Mapping[str, int], nonzero: bool) -> list[str]:
+    prefix = f"{item.key}."
+    known = [(name, counters.get(f"{prefix}{kind}.{code}", 0)) for kind, code, name in ERROR_CODES]
+    every = sum(value for name, value in counters.items() if name.startswith(prefix))
+    known.append(("unknown", every - sum(value for _, value in known)))
+    rows = [f"\t\t{value} {name}" for name, value in known if value or not nonzero]
+    return [f"\t{item.title}", *rows] if rows else []
+
+
+def _mbufs(item: Mbufs, counters: Mapping[str, int], nonzero: bool) -> list[str]:
+    interfaces = [
+        (name.removeprefix("ip6.m2m."), value) for name, value in counters.items() if name.startswith("ip6.m2m.")
+    ]
+    one, external, externals = (counters.get(f"ip6.{key}", 0) for key in ("m1", "mext1", "mext2m"))
+    rows = []
+    if one or not nonzero:
+        rows.append(f"\t\t{one} one mbuf")
+    if interfaces or not nonzero:
+        rows.append("\t\ttwo or more mbuf::")
+        rows += [f"\t\t\t{name} = {value}" for name, value in sorted(interfaces) if value]
+    if external or not nonzero:
+        rows.append(f"\t\t{external} one ext mbuf")
+    if externals or not nonzero:
+        rows.append(f"\t\t{externals} two or more ext mbuf")
+    return [f"\t{item.title}", *rows] if rows else []
+
+
+def statistics_lines(protocol: str, counters: Mapping[str, int], *, nonzero: bool = False) -> list[str]:
+    """The block of one of `PROTOCOLS`; with ``nonzero`` (``-ss``) without the rows that are 0."""
+    lines = [f"{protocol}:"]
+    for item in PROTOCOLS[protocol]:
+        if isinstance(item, Counter):
+            value = counters.get(item.key, 0)
+            if value or not nonzero:
+                lines.append(f"\t{_counted(value, item.phrase)}")
+        elif isinstance(item, Histogram):
+            lines += _histogram(item, counters)
+        elif isinstance(item, Scopes):
+            lines += _scopes(item, counters)
+        elif isinstance(item, Codes):
+            lines += _codes(item, counters, nonzero)
+        else:
+            lines += _mbufs(item, counters, nonzero)
+    return lines
