@@ -15,8 +15,16 @@ FORMATS = ("text", "mermaid", "dot", "svg")
 
 @click.command("graph")
 @click.argument("lab")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
-@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with - | + in place of line characters.")
+@click.option(
+    "--format", "form", envvar="KAMELAB_GRAPH_FORMAT", type=click.Choice(FORMATS), default="text", show_default=True
+)
+@click.option(
+    "--ascii",
+    "ascii_only",
+    envvar="KAMELAB_GRAPH_ASCII",
+    is_flag=True,
+    help="Draw with - | + in place of line characters.",
+)
 @click.option("--compact", is_flag=True, help="Names without boxes.")
 def command(lab: str, form: str, ascii_only: bool, compact: bool) -> None:
     """Draw the network of LAB."""

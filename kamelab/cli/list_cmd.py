@@ -11,7 +11,9 @@ from kamelab.lab.loader import load_lab
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="An array of objects in place of the table.")
+@click.option(
+    "--json", "as_json", envvar="KAMELAB_LIST_JSON", is_flag=True, help="An array of objects in place of the table."
+)
 def command(as_json: bool) -> None:
     """List the labs that come with kamelab."""
     labs = [(source, load_lab(source.text, source.path)) for source in list_labs()]

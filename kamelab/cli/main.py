@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from kamelab import __version__
+
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_WARNINGS = 3
@@ -101,13 +103,7 @@ def _report(ctx: click.Context, error: Exception) -> int:
 
 def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
-        from importlib import metadata
-
-        try:
-            number = metadata.version("kamelab")
-        except metadata.PackageNotFoundError:
-            number = "(not installed)"
-        click.echo(f"kamelab {number}")
+        click.echo(f"kamelab {__version__}")
         ctx.exit()
 
 

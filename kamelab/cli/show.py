@@ -18,7 +18,13 @@ from kamelab.lab.units import format_duration, format_rate
 
 @click.command("show")
 @click.argument("lab")
-@click.option("--json", "as_json", is_flag=True, help="An object in place of text; durations in nanoseconds.")
+@click.option(
+    "--json",
+    "as_json",
+    envvar="KAMELAB_SHOW_JSON",
+    is_flag=True,
+    help="An object in place of text; durations in nanoseconds.",
+)
 def command(lab: str, as_json: bool) -> None:
     """Show what LAB is about: its network and the titles of its tasks."""
     source = find_lab(lab)

@@ -274,33 +274,32 @@ class _Drawing:
                         cell = columns[run.start[0]].cell
                         label_widths[cell] = max(label_widths.get(cell, 0), len(self.link_labels[name]) + 2)
         self.x = _Axis(columns, used_x, 2 + self.slack, 2, 3)
-        widths: dict[int, tuple[int, dict[int, int]]] = {}
-        for cell in range(columns[-1].cell):
-            names = [len(self.node_labels[name]) for name, place in self.cells.items() if place.column == cell]
-            ports = [number for number, line in enumerate(columns) if not line.gap and line.cell == cell]
-            taken = [number for number in ports if number in used_x]
-            width = max(*names, 1) + (4 if self.framed else 2) if names else 1
-            width = max(
-                width, label_widths.get(cell, 0), 2 * len(ports) + 1 if len(taken) > 1 or self._off(taken) else 0
-            )
-            middle = (width - 1) // 2
-            widths[cell] = (
-                width,
-                {number: middle + 2 * (number - ports[len(ports) // 2]) for number in ports if number in taken},
-            )
-        self.x.solve(widths, wishes)
+        self.x.solve({cell: self._width(cell, used_x, label_widths) for cell in range(columns[-1].cell)}, wishes)
         self.y = _Axis(rows, used_y, 1, 1, 1)
-        heights: dict[int, tuple[int, dict[int, int]]] = {}
-        for cell in range(rows[-1].cell):
-            ports = [number for number, line in enumerate(rows) if not line.gap and line.cell == cell]
-            taken = [number for number in ports if number in used_y or rows[number].centre]
-            border = 1 if self.framed else 0
-            heights[cell] = len(taken) + 2 * border, {number: at + border for at, number in enumerate(taken)}
-        self.y.solve(heights, across)
+        self.y.solve({cell: self._height(cell, used_y) for cell in range(rows[-1].cell)}, across)
         self._place_boxes()
 
-    def _off(self, ports: Sequence[int]) -> bool:
-        return any(not self.routes.columns[port].centre for port in ports)
+    def _width(self, cell: int, used: Collection[int], labels: Mapping[int, int]) -> tuple[int, dict[int, int]]:
+        """The width of a column, and where in it its lines are."""
+        columns = self.routes.columns
+        names = [len(self.node_labels[name]) for name, place in self.cells.items() if place.column == cell]
+        ports = [number for number, line in enumerate(columns) if not line.gap and line.cell == cell]
+        taken = [number for number in ports if number in used]
+        width = max([*names, 1]) + (4 if self.framed else 2)
+        width = max(width, labels.get(cell, 0))
+        step = 2 + self.slack
+        if not all(columns[port].centre for port in taken):
+            width = max(width, step * len(ports) + 1)
+        middle, centre = (width - 1) // 2, ports[len(ports) // 2]
+        return width, {number: middle + step * (number - centre) for number in taken}
+
+    def _height(self, cell: int, used: Collection[int]) -> tuple[int, dict[int, int]]:
+        """The height of a row, and where in it its lines are."""
+        rows = self.routes.rows
+        ports = [number for number, line in enumerate(rows) if not line.gap and line.cell == cell]
+        taken = [number for number in ports if number in used or rows[number].centre]
+        border = 1 if self.framed else 0
+        return len(taken) + 2 * border, {number: at + border for at, number in enumerate(taken)}
 
     def _place_boxes(self) -> None:
         covered: dict[str, set[int]] = {}

@@ -8,7 +8,7 @@ cheapest (length, bends, crossings) by Dijkstra's method; where the lines don't 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,7 +23,8 @@ Edge = tuple[Point, Point]
 _BEND = 8
 _CROSSING = 14
 _OFF_CENTRE = 3
-_MAX_TRACKS = 64
+_MAX_TRACKS = 48
+_STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
 
 
 class Line(NamedTuple):
@@ -62,9 +63,10 @@ def route(cells: Mapping[str, Cell], links: Mapping[str, Sequence[str]]) -> Rout
     tracks = 1
     while True:
         router = _Router(cells, _lines(wide, tracks), _lines(high, tracks))
-        if router.run(links) or tracks >= _MAX_TRACKS:
+        last = tracks >= _MAX_TRACKS
+        if router.run(links, patient=last) or last:
             return Routes(router.columns, router.rows, router.owner, router.ways)
-        tracks *= 2
+        tracks += (tracks + 1) // 2
 
 
 def _lines(ports: Sequence[int], tracks: int) -> tuple[Line, ...]:
@@ -99,14 +101,16 @@ class _Router:
         self.upright = 0
         """What a port at the top or bottom of a node costs more."""
 
-    def run(self, links: Mapping[str, Sequence[str]]) -> bool:
-        """Find all ways, the short links' first; False if one is not to be found."""
+    def run(self, links: Mapping[str, Sequence[str]], *, patient: bool) -> bool:
+        """Find all ways, the short links' first; False if one is not to be found, at once unless `patient`."""
         complete = True
         order = {name: number for number, name in enumerate(links)}
         for name in sorted(links, key=lambda name: (self._spread(links[name]), order[name])):
             nodes = links[name]
-            if nodes:
-                complete = self._connect(name, nodes) and complete
+            if nodes and not self._connect(name, nodes):
+                if not patient:
+                    return False
+                complete = False
         self.ways = {name: self.ways[name] for name in links if name in self.ways}
         return complete
 
@@ -158,11 +162,13 @@ class _Router:
 
     def _free(self, a: Point, b: Point) -> bool:
         inside = 0 <= b[0] < len(self.columns) and 0 <= b[1] < len(self.rows)
-        return inside and (min(a, b), max(a, b)) not in self.used
+        return inside and ((a, b) if a < b else (b, a)) not in self.used
 
     def _search(self, starts: Iterable[Point], goals: set[Point]) -> list[Point]:
         """The cheapest way from one of `starts` to one of `goals`, or nothing."""
-        heap: list[tuple[int, int, Point, int]] = []
+        least_x = _distances([_length(line, 0) for line in self.columns], [x for x, _ in goals])
+        least_y = _distances([_length(line, 1) for line in self.rows], [y for _, y in goals])
+        heap: list[tuple[int, int, int, Point, int]] = []
         cost: dict[tuple[Point, int], int] = {}
         back: dict[tuple[Point, int], tuple[Point, int] | None] = {}
         sources = set(starts)
@@ -170,60 +176,49 @@ class _Router:
             for direction in range(4):
                 cost[point, direction] = 0
                 back[point, direction] = None
-                heappush(heap, (0, len(heap), point, direction))
+                heappush(heap, (least_x[point[0]] + least_y[point[1]], len(heap), 0, point, direction))
         pushed = len(heap)
         while heap:
-            spent, _, point, direction = heappop(heap)
+            _, _, spent, point, direction = heappop(heap)
             if spent > cost[point, direction]:
                 continue
-            if point in goals and back[point, direction] is not None:
-                return _trace(back, point, direction)
             if point in goals:
-                continue
-            for turn, (dx, dy) in enumerate(((1, 0), (0, 1), (-1, 0), (0, -1))):
+                return _trace(back, point, direction)
+            # A node is left and a crossing is passed straight; nothing turns back.
+            straight = point in sources or point in self.directions
+            for turn in (direction,) if straight else (direction, (direction + 1) % 4, (direction + 3) % 4):
+                dx, dy = _STEPS[turn]
                 step = (point[0] + dx, point[1] + dy)
-                if not self._allowed(point, step, direction, turn, sources, goals):
+                if step in sources or not self._free(point, step) or not self._open(step, turn, goals):
                     continue
-                total = spent + self._price(point, step, direction, turn, sources, goals)
+                total = spent + self._price(point, step, turn, point in sources, step in goals)
+                total += _BEND * (turn != direction)
                 if total < cost.get((step, turn), 1 << 30):
                     cost[step, turn] = total
                     back[step, turn] = (point, direction)
                     pushed += 1
-                    heappush(heap, (total, pushed, step, turn))
+                    heappush(heap, (total + least_x[step[0]] + least_y[step[1]], pushed, total, step, turn))
         return []
 
-    def _allowed(
-        self, point: Point, step: Point, direction: int, turn: int, sources: set[Point], goals: set[Point]
-    ) -> bool:
-        if not self._free(point, step) or step in sources or (turn - direction) % 4 == 2:
-            return False
-        if point in sources and turn != direction:
-            return False
-        if point in self.directions and point not in sources and turn != direction:
-            return False  # A crossing is passed straight.
+    def _open(self, step: Point, turn: int, goals: set[Point]) -> bool:
+        """Whether a way in this direction may come to the point: a goal, a free point or one to cross."""
         if step in goals:
-            # A node is entered from outside; a tree is joined beside its crossings.
-            return step not in self.crossed
+            return step not in self.crossed  # A tree is joined beside its crossings.
         if step in self.owner:
             return False
-        return self.directions.get(step, {1 - turn % 2}) == {1 - turn % 2} and step not in self.crossed
+        axes = self.directions.get(step)
+        return axes is None or (axes == {1 - turn % 2} and step not in self.crossed)
 
-    def _price(
-        self, point: Point, step: Point, direction: int, turn: int, sources: set[Point], goals: set[Point]
-    ) -> int:
-        lines = self.columns if turn % 2 == 0 else self.rows
-        place = step[turn % 2]
-        length = 1 if lines[place].gap else (5 if turn % 2 == 0 else 3)
-        price = length
-        if turn != direction:
-            price += _BEND
-        if step in self.directions and step not in goals:
+    def _price(self, point: Point, step: Point, turn: int, leaves: bool, arrives: bool) -> int:
+        """Of the move to `step`; `leaves` a node, `arrives` at a node or a tree."""
+        axis = turn % 2
+        price = _length((self.rows if axis else self.columns)[step[axis]], axis)
+        if not arrives and step in self.directions:
             price += _CROSSING
-        for end, concerned in ((point, point in sources), (step, step in goals and step in self.owner)):
-            if concerned:
-                port = self.rows[end[1]] if turn % 2 == 0 else self.columns[end[0]]
-                price += 0 if port.centre else _OFF_CENTRE
-                price += self.upright * (turn % 2)
+        for port, used in ((point, leaves), (step, arrives and step in self.owner)):
+            if used:
+                line = self.columns[port[0]] if axis else self.rows[port[1]]
+                price += (0 if line.centre else _OFF_CENTRE) + self.upright * axis
         return price
 
     def _occupy(self, points: Sequence[Point], way: list[Edge], tree: set[Point]) -> None:
@@ -242,6 +237,22 @@ class _Router:
                 self.crossed.add(point)
             self.directions.setdefault(point, set()).update(axes)
         tree.update(point for point in points if point not in self.owner)
+
+
+def _length(line: Line, axis: int) -> int:
+    """What the move to a line costs: nodes are wider than high, gaps are narrow."""
+    return 1 if line.gap else (5, 3)[axis]
+
+
+def _distances(lengths: Sequence[int], goals: Collection[int]) -> list[int]:
+    """Of each line the least cost to come within the goals: what keeps the search from looking elsewhere."""
+    low, high = min(goals), max(goals)
+    found = [0] * len(lengths)
+    for line in range(low - 1, -1, -1):
+        found[line] = found[line + 1] + lengths[line + 1]
+    for line in range(high + 1, len(lengths)):
+        found[line] = found[line - 1] + lengths[line - 1]
+    return found
 
 
 def _trace(back: Mapping[tuple[Point, int], tuple[Point, int] | None], point: Point, direction: int) -> list[Point]:

@@ -75,6 +75,19 @@ class Link:
         """Plug an interface in."""
         self.stations.append(interface)
 
+    def replug(self, old: Interface, new: Interface) -> None:
+        """A rebooted node's interface takes the place of the one before; frames still on their way find nobody."""
+        self.stations[self.stations.index(old)] = new
+
+    def set(self, key: str, value: int | float) -> None:
+        """Change ``latency`` (ns), ``bandwidth`` (bits per second), ``loss`` (probability) or ``mtu`` (octets)."""
+        if key == "loss":
+            self.loss = round(float(value) * LOSS_SCALE)
+        elif key in ("latency", "bandwidth", "mtu"):
+            setattr(self, key, int(value))
+        else:
+            raise ValueError(key)
+
     def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
         """Carry a frame from ``interface`` to all others, in the order in which they were attached."""
         if not self.up:

@@ -37,6 +37,9 @@ class Medium(Protocol):
     def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
         """Take a frame at the present time; deliveries follow through the clock."""
 
+    def replug(self, old: Interface, new: Interface) -> None:
+        """A node was rebooted: its new interface takes the old one's place."""
+
 
 class Address:
     """One IPv6 address of an interface. ``addr`` carries the embedded zone where it is scoped."""

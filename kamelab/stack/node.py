@@ -616,6 +616,39 @@ class Node:
         if self.expiry.at != at:
             self.expiry.arm(at, self.trace.cause)
 
+    def power_off(self) -> None:
+        """Lose everything that a power cut loses, without a word on the wire; interfaces stay plugged in."""
+        for iface in self.interfaces.values():
+            for nbr in iface.neighbors.values():
+                nbr.timer.cancel()
+                for held in nbr.hold:
+                    self._end_held(iface, held.pid, held.hold, "nd6_output", "ND_ENTRY_GONE")
+            for address in iface.addresses:
+                nd6_dad.nd6_dad_stop(address)
+            for group in iface.groups.values():
+                if group.timer is not None:
+                    group.timer.cancel()
+        for queue in list(self.reassembly.values()):
+            self.perform(frag6.frag6_free(self, queue, "FRAG_TIMEOUT"))
+        if self.expiry is not None:
+            self.expiry.cancel()
+        plugs = [
+            (iface.name, iface.mac, iface.mtu, iface.link, iface.pointopoint)
+            for iface in self.interfaces.values()
+            if not iface.loopback
+        ]
+        old = dict(self.interfaces)
+        generation = self.generation
+        Node.__init__(self, self.name, self.clock, self.trace, self.streams)
+        self.generation = generation + 1
+        for name, mac, mtu, link, pointopoint in plugs:
+            fresh = self.add_interface(name, mac, mtu, link, pointopoint=pointopoint)
+            link.replug(old[name], fresh)
+
+    def restore_switch(self) -> None:
+        """After a checkpoint was restored: the protocol switch is code, not state."""
+        self.inet6sw = INET6SW
+
     # -- link changes --------------------------------------------------------------------------------------------
 
     def link_changed(self, iface: Interface) -> None:

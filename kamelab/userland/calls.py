@@ -7,10 +7,10 @@ tried again after each wake-up (4.4BSD tsleep/wakeup), so they change nothing be
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from kamelab.core.errors import EBADF, ECHILD, EINVAL, Errno
+from kamelab.stack import syscalls
 from kamelab.userland import files
 from kamelab.userland.process import Input, JobRow, Process, ProcessRow
 
@@ -24,11 +24,6 @@ class _Blocked:
 
 BLOCKED: Final = _Blocked()
 """What a waiting call returns when it can't answer yet."""
-
-
-def kernel() -> Any:
-    """The kernel's entry points, loaded with the first process that needs them."""
-    return import_module("kamelab.stack.syscalls")
 
 
 def sid_of(process: Process, fd: int) -> int:
@@ -105,28 +100,27 @@ def _sethostname(system: System, _process: Process, name: str) -> None:
 
 
 def _sysctl(system: System, _process: Process, name: str) -> Any:
-    return kernel().sysctl(system.node, name)
+    return syscalls.sysctl(system.node, name)
 
 
 def _sysctl_set(system: System, _process: Process, name: str, value: int) -> Any:
-    return kernel().sysctl_set(system.node, name, value)
+    return syscalls.sysctl_set(system.node, name, value)
 
 
 def _sysctl_names(system: System, _process: Process) -> tuple[str, ...]:
-    return tuple(kernel().sysctl_names(system.node))
+    return tuple(syscalls.sysctl_names(system.node))
 
 
 def _rows(system: System, _process: Process, table: str) -> tuple[Any, ...]:
-    return tuple(kernel().rows(system.node, table))
+    return tuple(syscalls.rows(system.node, table))
 
 
 def _counters(system: System, _process: Process) -> tuple[tuple[str, int], ...]:
-    counters = kernel().counters(system.node)
-    return tuple(counters.items() if isinstance(counters, dict) else counters)
+    return syscalls.counters(system.node)
 
 
 def _dmesg(system: System, _process: Process) -> tuple[tuple[int, str], ...]:
-    return tuple(system.node.log)
+    return tuple(system.node.kernel_log)
 
 
 def _syslog(system: System, process: Process, text: str, tag: str | None) -> None:
@@ -134,22 +128,22 @@ def _syslog(system: System, process: Process, text: str, tag: str | None) -> Non
 
 
 def _ioctl(system: System, _process: Process, request: str, interface: str, **plain: Any) -> Any:
-    return kernel().ioctl(system.node, request, interface, **plain)
+    return syscalls.ioctl(system.node, request, interface, **plain)
 
 
 def _route(system: System, _process: Process, command: str, **plain: Any) -> Any:
-    return kernel().route(system.node, command, **plain)
+    return syscalls.route(system.node, command, **plain)
 
 
 def _neighbor(system: System, _process: Process, command: str, **plain: Any) -> Any:
-    return kernel().neighbor(system.node, command, **plain)
+    return syscalls.neighbor(system.node, command, **plain)
 
 
 # -- sockets ---------------------------------------------------------------------------------------------------------
 
 
 def _socket(system: System, process: Process, kind: str, proto: int) -> int:
-    sid = kernel().socket(system.node, process.pid, kind, proto)
+    sid = syscalls.socket(system.node, process.pid, kind, proto)
     fd = 3
     while fd in process.fds:
         fd += 1
@@ -158,29 +152,29 @@ def _socket(system: System, process: Process, kind: str, proto: int) -> int:
 
 
 def _bind(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
-    kernel().bind(system.node, sid_of(process, fd), addr, port, zone)
+    syscalls.bind(system.node, sid_of(process, fd), addr, port, zone)
 
 
 def _connect(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
-    kernel().connect(system.node, sid_of(process, fd), addr, port, zone)
+    syscalls.connect(system.node, sid_of(process, fd), addr, port, zone)
 
 
 def _getsockname(system: System, process: Process, fd: int) -> Any:
-    return kernel().getsockname(system.node, sid_of(process, fd))
+    return syscalls.getsockname(system.node, sid_of(process, fd))
 
 
 def _setsockopt(system: System, process: Process, fd: int, name: str, value: Any) -> None:
-    kernel().setsockopt(system.node, sid_of(process, fd), name, value)
+    syscalls.setsockopt(system.node, sid_of(process, fd), name, value)
 
 
 def _sendmsg(system: System, process: Process, fd: int, *message: Any) -> int:
-    return int(kernel().sendmsg(system.node, sid_of(process, fd), *message))
+    return int(syscalls.sendmsg(system.node, sid_of(process, fd), *message))
 
 
 def _close(system: System, process: Process, fd: int) -> None:
     sid = sid_of(process, fd)
     del process.fds[fd]
-    kernel().close(system.node, sid)
+    syscalls.close(system.node, sid)
 
 
 # -- processes -------------------------------------------------------------------------------------------------------
@@ -310,7 +304,7 @@ def _read(system: System, process: Process) -> Any:
 
 def _recvmsg(system: System, process: Process, fd: int) -> Any:
     sid = sid_of(process, fd)
-    message = kernel().recvmsg(system.node, sid)
+    message = syscalls.recvmsg(system.node, sid)
     if message is not None:
         return message
     process.channels = (("so", sid),)
@@ -327,7 +321,7 @@ def _select(system: System, process: Process, fds: tuple[int, ...]) -> Any:
             channels.append((process.stdin.kind, process.stdin.key))
         else:
             sid = sid_of(process, fd)
-            able = kernel().readable(system.node, sid)
+            able = syscalls.readable(system.node, sid)
             channels.append(("so", sid))
         if able:
             ready.append(fd)

@@ -158,6 +158,8 @@ class Ndp:
         if not wait.isdecimal() or not int(wait):
             return self.fail(f"invalid interval '{wait}'")
         while True:
+            # Nothing is carried from round to round: a restored watch begins here.
+            self.proc.keep(True)
             self.table(self.proc.rows("neighbors"))
             self.proc.print()
             await self.proc.sleep(int(wait) * SECOND)

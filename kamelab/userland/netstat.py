@@ -117,6 +117,8 @@ def _statistics(proc: Proc, words: Words) -> None:
 def _run(proc: Proc, argv: list[str]) -> None:
     words = Words(argv)
     _check(words)
+    if words.has("g") and words.has("s"):
+        raise Refusal("-gs: not built yet")
     if words.has("s") or words.protocol:
         _statistics(proc, words)
     elif words.has("r"):

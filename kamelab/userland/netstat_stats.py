@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from kamelab.stack.netinet6.in6_src import RULE_NAMES
 from kamelab.wire.icmp6 import type_name
 
 
@@ -34,6 +35,21 @@ class Scopes(NamedTuple):
     title: str
 
 
+class Rules(NamedTuple):
+    """A title and a row for each source selection rule N with a counter ``key.N``; nothing where all are 0."""
+
+    key: str
+    title: str
+
+
+class Rest(NamedTuple):
+    """A row that is not counted but reckoned: what is left of ``key`` without ``minus``."""
+
+    key: str
+    minus: tuple[str, ...]
+    phrase: str
+
+
 class Codes(NamedTuple):
     """A title and a row for each (type, code) of ICMPv6 errors, zeros too; the rest are ``unknown``."""
 
@@ -47,7 +63,7 @@ class Mbufs(NamedTuple):
     title: str
 
 
-Item = Counter | Histogram | Scopes | Codes | Mbufs
+Item = Counter | Rest | Histogram | Scopes | Rules | Codes | Mbufs
 
 IP6: tuple[Item, ...] = (
     Counter("ip6.total", "packet{s} received"),
@@ -86,6 +102,7 @@ IP6: tuple[Item, ...] = (
     Scopes("ip6.sources_deprecated", "deprecated source addresses:"),
     Counter("ip6.forward_cachehit", "hit{s} in the route cache of forwarding"),
     Counter("ip6.forward_cachemiss", "miss{es} in the route cache of forwarding"),
+    Rules("ip6.sources_rule", "source addresses by the rule that decided:"),
 )
 
 ICMP6: tuple[Item, ...] = (
@@ -110,6 +127,10 @@ ICMP6: tuple[Item, ...] = (
     Counter("icmp6.pmtuchg", "path MTU{s} lowered"),
 )
 
+_UDP6_LOST = tuple(
+    f"udp6.{key}" for key in ("hdrops", "badlen", "badsum", "nosum", "noport", "noportmcast", "fullsock")
+)
+
 UDP6: tuple[Item, ...] = (
     Counter("udp6.ipackets", "datagram{s} received"),
     Counter("udp6.hdrops", "with an incomplete header"),
@@ -119,7 +140,7 @@ UDP6: tuple[Item, ...] = (
     Counter("udp6.noport", "to a port without a socket"),
     Counter("udp6.noportmcast", "multicast, to a port without a socket"),
     Counter("udp6.fullsock", "lost because the socket's buffer was full"),
-    Counter("udp6.delivered", "delivered"),
+    Rest("udp6.ipackets", _UDP6_LOST, "delivered"),
     Counter("udp6.opackets", "datagram{s} sent"),
 )
 
@@ -193,8 +214,9 @@ def _histogram(item: Histogram, counters: Mapping[str, int]) -> list[str]:
     return [f"\t{item.title}", *rows] if rows else []
 
 
-def _scopes(item: Scopes, counters: Mapping[str, int]) -> list[str]:
-    rows = [f"\t\t{value} {SCOPES.get(n, f'{n:x}')}" for n, value in _numbered(item.key, counters) if value]
+def _named(item: Scopes | Rules, counters: Mapping[str, int]) -> list[str]:
+    names = SCOPES if isinstance(item, Scopes) else RULE_NAMES
+    rows = [f"\t\t{value} {names.get(n, f'{n:x}')}" for n, value in _numbered(item.key, counters) if value]
     return [f"\t{item.title}", *rows] if rows else []
 
 
@@ -229,14 +251,16 @@ def statistics_lines(protocol: str, counters: Mapping[str, int], *, nonzero: boo
     """The block of one of `PROTOCOLS`; with ``nonzero`` (``-ss``) without the rows that are 0."""
     lines = [f"{protocol}:"]
     for item in PROTOCOLS[protocol]:
-        if isinstance(item, Counter):
+        if isinstance(item, Counter | Rest):
             value = counters.get(item.key, 0)
+            if isinstance(item, Rest):
+                value -= sum(counters.get(key, 0) for key in item.minus)
             if value or not nonzero:
                 lines.append(f"\t{_counted(value, item.phrase)}")
         elif isinstance(item, Histogram):
             lines += _histogram(item, counters)
-        elif isinstance(item, Scopes):
-            lines += _scopes(item, counters)
+        elif isinstance(item, Scopes | Rules):
+            lines += _named(item, counters)
         elif isinstance(item, Codes):
             lines += _codes(item, counters, nonzero)
         else:

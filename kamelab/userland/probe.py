@@ -101,6 +101,8 @@ def describe(message: bytes) -> str:
     if kind == icmp6.PARAM_PROB:
         what = _PARAM.get(code, f"Bad Code({code})")
         return f"Parameter problem: {what} pointer = 0x{word:02x}"
+    if kind == icmp6.ECHO_REQUEST:
+        return "Echo Request"
     if kind in icmp6.TYPE_NAMES:
         return icmp6.type_name(kind).title()
     return f"Bad ICMP type: {kind}"

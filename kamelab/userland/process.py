@@ -279,7 +279,8 @@ class Process:
         """What ``ps`` shows; ``wchan`` names what it sleeps on."""
         state = "S" if self.pending is not None and not self.ready else "R"
         state += "s" if self.daemon else "" if self.background else "+"
-        return ProcessRow(self.pid, self.ppid, "??" if self.daemon else self.tty, state, wchan, " ".join(self.argv))
+        command = " ".join(self.argv).replace("\n", "\\n")
+        return ProcessRow(self.pid, self.ppid, "??" if self.daemon else self.tty, state, wchan, command)
 
     def digest(self) -> tuple[Any, ...]:
         """Plain values that tell this process's position."""

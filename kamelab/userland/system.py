@@ -5,7 +5,7 @@ for stands in `sleepers` by channel; the kernel calls `System.wakeup` with ``("s
 data: after unpickling, `System.revive` builds the coroutines again.
 
 Cause (`kamelab.core.trace`): each command makes one ``command`` record; a process woken by its timer runs under that
-record, and ``also`` under what armed the timer; a process woken by a packet runs under the waker.
+record, ``also`` being the timer's; a process woken by a packet runs under the waker.
 
 Left out: users, scheduling priorities, process groups beyond one foreground and the jobs of each terminal.
 """
@@ -14,16 +14,20 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kamelab.core.clock import Clock
 from kamelab.core.errors import EAGAIN, EINVAL, ENOENT, ESRCH, Errno
 from kamelab.core.rng import Streams
 from kamelab.core.trace import Trace
-from kamelab.userland import calls, files, programs
+from kamelab.stack import syscalls
+from kamelab.userland import files, programs
 from kamelab.userland.calls import BLOCKED, CALLS, WAITS
 from kamelab.userland.proc import SIGINT, SIGKILL, SIGPIPE, Exit, Proc, Signal, Stream
 from kamelab.userland.process import Input, Job, JobRow, Pending, Pipe, Process, Raised, Runaway, Terminal
+
+if TYPE_CHECKING:
+    from kamelab.stack.node import Node
 
 CONSOLE = "console"
 """The terminal of startup lines: what is printed there is appended to `System.console`."""
@@ -42,7 +46,7 @@ class System:
     that ended with status 70, for their authors.
     """
 
-    def __init__(self, node: Any, clock: Clock, trace: Trace, streams: Streams) -> None:
+    def __init__(self, node: Node, clock: Clock, trace: Trace, streams: Streams) -> None:
         self.node = node
         self.clock = clock
         self.trace = trace
@@ -63,6 +67,11 @@ class System:
         self.ended: dict[int, int] = {}
         """Statuses of the latest processes that had no parent to wait for them."""
         self.sleepers: dict[tuple[Any, ...], list[int]] = {}
+
+    @property
+    def name(self) -> str:
+        """The node's name, under which the loop records this system's timers."""
+        return self.node.name
 
     # -- for the lab -------------------------------------------------------------------------------------------------
 
@@ -204,7 +213,7 @@ class System:
         """The deadline of a parked process has come."""
         process = self.procs.get(pid)
         if process is not None:
-            self._ready(process, process.cause, process.timer.cause)
+            self._ready(process, process.cause, self.trace.cause)
 
     def resume(self, pid: int) -> None:
         """Run a process until it parks or ends."""
@@ -447,7 +456,7 @@ class System:
         if process.line:
             self._console(process.line)
         for fd in sorted(process.fds):
-            calls.kernel().close(self.node, process.fds[fd])
+            syscalls.close(self.node, process.fds[fd])
         process.fds.clear()
         del self.procs[pid]
         self._release(process)

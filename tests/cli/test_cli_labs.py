@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kamelab import __version__
 from kamelab.cli import main
 
 DEMO = Path(__file__).parents[2] / "labs" / "00-demo.toml"
@@ -115,8 +116,14 @@ def test_an_unknown_subcommand_gets_the_nearest_one() -> None:
 
 
 def test_options_come_from_the_environment_too() -> None:
-    result = CliRunner().invoke(main, ["list"], env={"KAMELAB_LIST_JSON": "1", "KAMELAB_LIST_AS_JSON": "1"})
+    result = CliRunner().invoke(main, ["list"], env={"KAMELAB_LIST_JSON": "1"})
     assert json.loads(result.stdout)
+    result = CliRunner().invoke(main, ["graph", "demo"], env={"KAMELAB_GRAPH_ASCII": "1", "KAMELAB_GRAPH_COMPACT": "1"})
+    assert result.stdout == " h1 -lan1- r1 -lan2- h2\n"
+
+
+def test_the_version_is_the_packages() -> None:
+    assert kamelab("--version").stdout == f"kamelab {__version__}\n"
 
 
 def test_the_version_and_help_load_neither_screen_nor_engine() -> None:

@@ -62,6 +62,9 @@ class FakeProc:
             raise Interrupted
         self.now += ns
 
+    def keep(self, state: object) -> None:
+        self.calls.append(("keep", state))
+
     def print(self, line: str = "") -> None:
         self.out += line + "\n"
 

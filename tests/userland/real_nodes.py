@@ -1,6 +1,6 @@
 """Nodes with kernel, links and userland for the tests of programs: two hosts, a router between their links.
 
-    h1 ---- left ---- r1 ---- right ---- h2        2001:db8:1::/64 and 2001:db8:2::/64
+h1 ---- left ---- r1 ---- right ---- h2        2001:db8:1::/64 and 2001:db8:2::/64
 """
 
 from __future__ import annotations
@@ -88,6 +88,14 @@ class Bench:
     def sh(self, name: str, line: str, limit: float = 3600) -> Result:
         """Type a line and run until it is done."""
         return self.finish(name, self.start(name, line), limit)
+
+    def sent(self, name: str, kind: int) -> list[tuple[int, bytes]]:
+        """The ICMPv6 messages of a type that a node sent: (ns since boot, packet) in order of time."""
+        return [
+            (record[1], record[12][14:])
+            for record in self.net.trace.packets
+            if record[2] == name and record[6] == "tx" and record[12][20] == 58 and record[12][54] == kind
+        ]
 
     def output(self, name: str) -> str:
         """What was printed on the node's terminal since the last look."""

@@ -108,7 +108,7 @@ def test_watching_prints_the_table_every_so_many_seconds() -> None:
     assert run(ndp.main, "ndp -A soon")[0] == 1
 
 
-# -- lists ---------------------------------------------------------------------------------------------------------------
+# -- lists ------------------------------------------------------------------------------------------------------------
 
 PREFIXES = (
     PrefixRow(
@@ -148,7 +148,7 @@ def test_default_router_list_shows_the_preference() -> None:
     )
 
 
-# -- changes -------------------------------------------------------------------------------------------------------------
+# -- changes ----------------------------------------------------------------------------------------------------------
 
 
 def test_flush_names_what_it_deleted() -> None:
@@ -223,7 +223,7 @@ def test_flushing_the_lists() -> None:
     assert [call[0] for call in proc.calls] == ["SIOCSPFXFLUSH_IN6", "SIOCSRTRFLUSH_IN6"]
 
 
-# -- interfaces ----------------------------------------------------------------------------------------------------------
+# -- interfaces -------------------------------------------------------------------------------------------------------
 
 PARAMETERS = (
     "linkmtu=0, maxmtu=1500, curhlim=64, basereachable=30s0ms, reachable=33s, retrans=1s0ms\nFlags: nud accept_rtadv \n"
@@ -274,7 +274,7 @@ def test_default_interface() -> None:
     assert run(ndp.main, "ndp -I xx0", proc) == (1, "", "ndp: invalid interface xx0\n")
 
 
-# -- usage ---------------------------------------------------------------------------------------------------------------
+# -- usage ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,12 @@ def route(destination: str, gateway: str, flags: str, interface: str = "de0", **
 ROUTES = (
     route("default", "fe80::1%de0", "UG"),
     route("::1", "::1", "UH", "lo0", mtu=16384),
-    route("2001:db8:0:1::10", "0:60:8:44:55:66", "UHLW", mtu=1500),
     route("2001:db8:0:1::/64", "link#1", "UC"),
+    route("2001:db8:0:1::10", "0:60:8:44:55:66", "UHLW", mtu=1500),
     route("2001:db8:9::1", "fe80::2%de0", "UGHD", expire=580 * SECOND),
     route("fe80::%de0/64", "link#1", "UC"),
-    route("fe80::%lo0/64", "fe80::1%lo0", "U", "lo0"),
     route("fe80::260:8ff:fe11:2233%de0", "0:60:8:11:22:33", "UHL", "lo0"),
+    route("fe80::%lo0/64", "fe80::1%lo0", "U", "lo0"),
     route("ff02::%de0/32", "link#1", "UC"),
 )
 
@@ -77,7 +77,7 @@ def test_names_are_shown_unless_n() -> None:
     assert "\nh2                                0:60:8:44:55:66 " in text
 
 
-# -- interfaces ----------------------------------------------------------------------------------------------------------
+# -- interfaces -------------------------------------------------------------------------------------------------------
 
 INTERFACES = """\
 Name    Mtu Network       Address                           Ipkts Ierrs    Opkts Oerrs  Coll
@@ -103,14 +103,18 @@ def test_interface_table() -> None:
     assert run(netstat.main, "netstat -n -I de0", machine())[1] == "".join(lines[:4])
 
 
+ALL_HEADINGS = "Name Mtu Network Address Ipkts Ierrs Ibytes Opkts Oerrs Obytes Coll Drop"
+ALL_COUNTERS = "de0 1500 <Link#1> 00:60:08:11:22:33 50 1 5000 60 2 6000 0 3"
+
+
 def test_interface_table_with_groups_octets_and_drops() -> None:
     lines = run(netstat.main, "netstat -inabd", machine())[1].splitlines()
-    assert lines[0].split() == "Name Mtu Network Address Ipkts Ierrs Ibytes Opkts Oerrs Obytes Coll Drop".split()
-    assert lines[1].split() == "de0 1500 <Link#1> 00:60:08:11:22:33 50 1 5000 60 2 6000 0 3".split()
+    assert lines[0].split() == ALL_HEADINGS.split()
+    assert lines[1].split() == ALL_COUNTERS.split()
     assert lines[4] == " " * 26 + "ff02::1%de0"
 
 
-# -- sockets -------------------------------------------------------------------------------------------------------------
+# -- sockets ----------------------------------------------------------------------------------------------------------
 
 SOCKETS = (
     SocketRow("udp6", "*.33434", "*.*", 0, 0, "", 3),
@@ -140,7 +144,7 @@ def test_multicast_routing_is_empty() -> None:
     )
 
 
-# -- statistics ----------------------------------------------------------------------------------------------------------
+# -- statistics -------------------------------------------------------------------------------------------------------
 
 STATISTICS = {
     "ip6.total": 12,
@@ -159,8 +163,10 @@ STATISTICS = {
     "icmp6.outhist.136": 3,
     "icmp6.outhist.99": 1,
     "icmp6.reflect": 1,
-    "udp6.ipackets": 1,
+    "ip6.sources_rule.14": 3,
+    "udp6.ipackets": 12,
     "udp6.fullsock": 2,
+    "udp6.noport": 1,
 }
 
 
@@ -212,6 +218,8 @@ def test_nothing_but_counts_that_are_not_zero_with_ss() -> None:
         "\tsource addresses on the outgoing interface:\n"
         "\t\t4 link-local\n"
         "\t\t5 global\n"
+        "\tsource addresses by the rule that decided:\n"
+        "\t\t3 longest match\n"
         "icmp6:\n"
         "\tOutput histogram:\n"
         "\t\t#99: 1\n"
@@ -223,15 +231,18 @@ def test_nothing_but_counts_that_are_not_zero_with_ss() -> None:
         "\t\t1 unknown\n"
         "\t1 reply made\n"
         "udp6:\n"
-        "\t1 datagram received\n"
+        "\t12 datagrams received\n"
+        "\t1 to a port without a socket\n"
         "\t2 lost because the socket's buffer was full\n"
+        "\t9 delivered\n"
     )
 
 
 def test_every_row_is_there_when_nothing_was_counted() -> None:
     text = run(netstat.main, "netstat -s")[1]
     assert [line for line in text.splitlines() if not line.startswith("\t")] == ["ip6:", "icmp6:", "udp6:"]
-    counters = [i for items in netstat_stats.PROTOCOLS.values() for i in items if isinstance(i, netstat_stats.Counter)]
+    single = netstat_stats.Counter | netstat_stats.Rest
+    counters = [i for items in netstat_stats.PROTOCOLS.values() for i in items if isinstance(i, single)]
     assert len([line for line in text.splitlines() if line.startswith("\t0 ")]) == len(counters)
     assert "Histogram of error messages asked for:\n\t\t0 no route\n" in text
     assert "\t\t0 unknown\n" in text
@@ -248,7 +259,7 @@ def test_every_counter_that_a_drop_feeds_has_a_row() -> None:
     assert fed <= rows
 
 
-# -- refusals ------------------------------------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,6 +271,7 @@ def test_every_counter_that_a_drop_feeds_has_a_row() -> None:
         ("netstat -rn -f inet", "netstat: inet: not built yet\n"),
         ("netstat -I xx0", "netstat: interface xx0 does not exist\n"),
         ("netstat -s -I de0", "netstat: -s -I de0: statistics of an interface are not built yet\n"),
+        ("netstat -gs", "netstat: -gs: not built yet\n"),
         ("netstat -w 5", "netstat: -w: not built yet\n"),
         ("netstat -i 5", "netstat: 5: an interval is not built yet\n"),
         ("netstat what", netstat.USAGE),

@@ -105,7 +105,8 @@ def test_kame_usage_writes_the_zone_inside_and_is_warned() -> None:
     assert run(route.main, "route add -inet6 default fe80:2::200:a2ff:fe0e:7543", proc) == (
         0,
         "add net default: gateway fe80:2::200:a2ff:fe0e:7543\n",
-        "route: warning: fe80:2::200:a2ff:fe0e:7543: embedded scope index, write fe80::200:a2ff:fe0e:7543%de1 instead\n",
+        "route: warning: fe80:2::200:a2ff:fe0e:7543: embedded scope index, "
+        "write fe80::200:a2ff:fe0e:7543%de1 instead\n",
     )
     gateway = in6.pton("fe80::200:a2ff:fe0e:7543")
     assert proc.calls == [("add", asked(destination=bytes(16), plen=0, gateway=gateway, gateway_zone=2))]
@@ -142,7 +143,7 @@ def test_refusals_are_told_twice(command: str, number: int, text: str, told: str
     )
 
 
-# -- get and flush -------------------------------------------------------------------------------------------------------
+# -- get and flush ----------------------------------------------------------------------------------------------------
 
 
 def test_get_shows_the_route_and_its_metrics() -> None:
@@ -204,7 +205,7 @@ def test_flush_lists_what_went() -> None:
     )
 
 
-# -- refusals ------------------------------------------------------------------------------------------------------------
+# -- refusals ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

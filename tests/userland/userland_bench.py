@@ -19,7 +19,7 @@ from kamelab.core.timers import Timer
 from kamelab.core.trace import Trace
 from kamelab.stack.socket.message import Message
 from kamelab.stack.views import InterfaceRow
-from kamelab.userland import calls
+from kamelab.userland import calls, system
 from kamelab.userland.system import System
 
 
@@ -36,7 +36,7 @@ class FakeNode:
         self.clock = clock
         self.trace = trace
         self.streams = streams
-        self.log: list[tuple[int, str]] = []
+        self.kernel_log: list[tuple[int, str]] = []
         self.sysctls: dict[str, int] = {"net.inet6.ip6.forwarding": 0}
         self.sockets: dict[int, list[Message]] = {}
         self.sent: list[tuple[int, bytes]] = []
@@ -47,7 +47,7 @@ class FakeNode:
         self.userland: Any = None
 
     def console(self, text: str) -> None:
-        self.log.append((self.clock.now, text))
+        self.kernel_log.append((self.clock.now, text))
         self.userland.notify(text)
 
     def answer(self, sid: int, data: bytes) -> None:
@@ -163,5 +163,6 @@ class Bench:
 
 def lab(monkeypatch: pytest.MonkeyPatch) -> Bench:
     """A fresh lab over the fake kernel."""
-    monkeypatch.setattr(calls, "kernel", FakeKernel)
+    for module in (calls, system):
+        monkeypatch.setattr(module, "syscalls", FakeKernel())
     return Bench()

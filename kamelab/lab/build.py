@@ -1,0 +1,89 @@
+"""From a lab file to a running network: what boot does at time 0 (design: boot).
+
+In file order each node gets its sysctls, files, interfaces and addresses; then every node's startup lines run as its
+own background shell, all nodes at once. Startup lines that block hold up only their own node.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from kamelab.core.errors import Errno
+from kamelab.lab import schema
+from kamelab.sim.loop import run_ready
+from kamelab.sim.topology import Network
+from kamelab.stack import syscalls
+from kamelab.stack.node import Node
+from kamelab.stack.views import INFINITE
+from kamelab.userland.system import CONSOLE, System
+
+ROLES = {"host": (1, 0), "router": (0, 1), "manual": (0, 0)}
+"""Role to (accept_rtadv, forwarding) (KAME IMPLEMENTATION 1.4.2 (2001))."""
+
+
+class World(NamedTuple):
+    """A network with the userland of its nodes."""
+
+    network: Network
+    systems: dict[str, System]
+
+    def close(self) -> None:
+        """End every program without a word."""
+        for system in self.systems.values():
+            system.close()
+
+
+def build(lab: schema.Lab, seed: int) -> World:
+    """Make nodes and links, and boot them; the clock stands at 0 afterwards."""
+    network = Network(seed, lab.epoch)
+    systems: dict[str, System] = {}
+    for name, link in lab.links.items():
+        network.add_link(
+            name,
+            kind=link.kind,
+            latency=link.latency,
+            bandwidth=link.bandwidth or 0,
+            loss=link.loss,
+            mtu=link.mtu,
+            up=link.up,
+        )
+    for name, spec in lab.nodes.items():
+        node = network.add_node(name)
+        for ifname, interface in spec.interfaces.items():
+            network.add_interface(
+                node, ifname, interface.lladdr(), network.links[interface.link], interface.mtu or 0
+            )
+        system = systems[name] = System(node, network.clock, network.trace, network.streams)
+        node.userland = system
+        configure(node, spec)
+    for name, spec in lab.nodes.items():
+        start(systems[name], spec)
+    run_ready(network)
+    return World(network, systems)
+
+
+def configure(node: Node, spec: schema.Node) -> None:
+    """Sysctls, interfaces and addresses of one node, as at boot."""
+    accept_rtadv, forwarding = ROLES[spec.role]
+    syscalls.sysctl_set(node, "net.inet6.ip6.accept_rtadv", accept_rtadv)
+    syscalls.sysctl_set(node, "net.inet6.ip6.forwarding", forwarding)
+    for variable, value in spec.sysctl.items():
+        try:
+            syscalls.sysctl_set(node, variable, int(value))
+        except Errno as error:
+            node.console(f"sysctl: {variable}: {error}")
+    syscalls.ioctl(node, "SIOCSIFFLAGS", "lo0", up=True)
+    for ifname, interface in spec.interfaces.items():
+        for addr, plen in interface.prefixes():
+            syscalls.ioctl(
+                node, "SIOCAIFADDR_IN6", ifname, address=addr, plen=plen, vltime=INFINITE, pltime=INFINITE
+            )
+        if interface.up:
+            syscalls.ioctl(node, "SIOCSIFFLAGS", ifname, up=True)
+
+
+def start(system: System, spec: schema.Node) -> None:
+    """Files, and the startup lines as one background shell."""
+    system.files.update(spec.files)
+    if spec.startup:
+        system.shell("\n".join(spec.startup), CONSOLE, background=True)

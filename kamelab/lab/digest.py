@@ -1,0 +1,82 @@
+"""The state digest: one hash over everything that decides a lab's future.
+
+Events done, all tables and counters, open timers with absolute deadlines, programs and random streams, queues, frames
+in flight. Neither the idle clock after the last event, nor record and packet numbers, nor caches that only speed things up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from kamelab.core.timers import Timer
+from kamelab.lab.build import World
+from kamelab.stack import tables
+from kamelab.stack.node import Node
+
+
+def digest(world: World) -> str:
+    """SHA-256 in hex."""
+    total = sha256()
+    for item in _items(world):
+        total.update(repr(item).encode())
+        total.update(b"\n")
+    return total.hexdigest()
+
+
+def trace_hash(world: World) -> str:
+    """SHA-256 over every kept record: a state digest does not see order."""
+    total = sha256()
+    for record in world.network.trace.all():
+        total.update(repr(tuple(record)).encode())
+    return total.hexdigest()
+
+
+def _items(world: World) -> Iterator[Any]:
+    network = world.network
+    clock = network.clock
+    yield ("events", clock.events)
+    for link in network.links.values():
+        yield (
+            "link", link.name, link.up, link.latency, link.bandwidth, link.loss, link.mtu, link.busy_until,
+            link.remainder, link.carried, link.lost,
+        )  # fmt: skip
+    for node in network.nodes.values():
+        yield from _node(node)
+    for name, system in world.systems.items():
+        yield ("system", name)
+        yield from system.digest_items()
+    for at, _, timer in network.timers():
+        yield ("timer", at, _owner(timer), timer.method, timer.args, timer.ageing)
+    flying = [entry for entry in clock.heap if not isinstance(entry[2], Timer)]
+    for entry in sorted(flying, key=lambda one: one[:2]):
+        yield ("frame", entry[0], entry[2].node.name, entry[2].name, entry[3], entry[5])
+    yield ("streams", sorted(network.streams.counters.items()))
+
+
+def _owner(timer: Timer) -> str:
+    name = getattr(timer.owner, "name", None)
+    return str(name if name is not None else timer.owner.node.name)
+
+
+def _node(node: Node) -> Iterator[Any]:
+    yield ("node", node.name, node.hostname, sorted(node.sysctl.items()))
+    yield sorted(node.counters().items())
+    for table in tables.TABLES:
+        yield (table, tables.rows(node, table))
+    for iface in node.interfaces.values():
+        yield (iface.name, iface.linkmtu, iface.reachable, iface.reachable_at, sorted(iface.filter.items()))
+        for address in iface.addresses:
+            yield (address.addr, address.updated, address.dad_count, address.dad_heard, address.dad_tries)
+        for nbr in iface.neighbors.values():
+            yield (nbr.addr, nbr.since, nbr.created, nbr.hints, [(held.packet, held.forwarded) for held in nbr.hold])
+        for group in iface.groups.values():
+            yield (group.addr, group.reports, group.last_reporter)
+    for so in node.sockets.values():
+        yield (so.sid, so.kind, so.proto, so.groups, sorted(so.options.items()), so.error, tuple(so.queue))
+        yield sorted(so.filter) if so.filter is not None else None
+    for key, queue in node.reassembly.items():
+        yield (key, [(at, piece) for at, piece, _ in queue.pieces])
+    yield (node.kernel_log, node.last_socket, node.default_interface)
+    yield (node.error_last, node.error_window, node.error_count, node.forward_log)
