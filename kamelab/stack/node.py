@@ -508,6 +508,11 @@ class Node:
             if loop and rx_iface is None and nexthop in iface.groups:
                 self.clock.send(self.clock.now, iface, frame, tx, True)
             return 0
+        if iface.loopback and scope6.is_scoped(nexthop) and nexthop in self.own:
+            # lo0 carries it, but it comes in where its zone is (BSD looutput keeps the real interface).
+            frame = ether.header(bytes(6), bytes(6)) + packet
+            self._transmit(iface, frame, pid, rx_iface, stage, note, arrives=self.own[nexthop][0])
+            return 0
         if not iface.mac:
             # Loopback and media without link-layer addresses.
             self._transmit(iface, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
@@ -531,9 +536,19 @@ class Node:
         return 0
 
     def _transmit(
-        self, iface: Interface, frame: bytes, pid: int, rx_iface: Interface | None, stage: str, note: str
+        self,
+        iface: Interface,
+        frame: bytes,
+        pid: int,
+        rx_iface: Interface | None,
+        stage: str,
+        note: str,
+        arrives: Interface | None = None,
     ) -> int:
-        """Records and counters of a packet that leaves, then the medium; the number of its tx record."""
+        """Records and counters of a packet that leaves, then the medium; the number of its tx record.
+
+        ``arrives``: for a packet to this node itself, the interface that it comes in by instead of the medium's.
+        """
         trace = self.trace
         now = self.clock.now
         if rx_iface is not None:
@@ -545,7 +560,10 @@ class Node:
         tx = trace.frame(now, self.name, iface.name, pid, "tx", note or stage, trace.cause, trace.also, frame)
         iface.opackets += 1
         iface.obytes += len(frame)
-        iface.link.transmit(iface, frame, tx)
+        if arrives is not None:
+            self.clock.send(now, arrives, frame, tx, True)
+        else:
+            iface.link.transmit(iface, frame, tx)
         return tx
 
     def _release(self, held: Held, lladdr: bytes) -> None:

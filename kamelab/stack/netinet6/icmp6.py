@@ -77,8 +77,12 @@ def icmp6_input(node: Node, pkt: Packet) -> Verdict:
         verdict = redirect6.icmp6_redirect_input(node, pkt, message[4:])
     else:
         verdict = mld6.mld6_input(node, pkt, kind, message[4:])
-    if verdict.__class__ is tuple and verdict[0] == "deliver":
-        raw_ip6.rip6_input(node, pkt, message)
+    if verdict.__class__ is tuple:
+        if verdict[0] == "deliver":
+            raw_ip6.rip6_input(node, pkt, message)
+        elif verdict[1] in ("RS_HOST", "RA_NOT_ACCEPTED") and raw_ip6.rip6_input(node, pkt, message):
+            # Not for the kernel in its role, but a daemon listens: rtadvd compares others' advertisements.
+            return deliver("raw sockets")
     return verdict
 
 
