@@ -115,6 +115,13 @@ class Trace:
                 del records[: self.limit // 4]
         return num
 
+    def keep_row(self, row: tuple[Any, ...]) -> None:
+        """Keep a record that was numbered by the caller."""
+        records = self.records
+        records.append(row)
+        if len(records) > self.limit:
+            del records[: self.limit // 4]
+
     def frame(
         self,
         time: int,
@@ -132,10 +139,10 @@ class Trace:
         self.packets.append((num, time, node, interface, "link", packet, event, "", "", note, cause, also, data))
         self.octets += len(data) + ROW_COST
         if self.octets > self.budget:
-            self._let_go()
+            self.let_go()
         return num
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Drop the oldest frames until a tenth of the budget is free again."""
         packets = self.packets
         goal = self.budget * 9 // 10

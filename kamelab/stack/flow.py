@@ -17,15 +17,20 @@ FLOW_LIMIT = 4096
 
 
 class Flow:
-    """What happens to packets of one pair of addresses that arrive on one interface."""
+    """What happens to packets of one pair of addresses that arrive on one interface from one neighbour."""
 
-    __slots__ = ("generation", "header", "mtu", "out", "through")
+    __slots__ = ("expect", "generation", "header", "mtu", "note", "out", "through")
 
-    def __init__(self, generation: int, through: Interface, out: Interface, header: bytes, mtu: int) -> None:
+    def __init__(
+        self, generation: int, through: Interface, out: Interface, arrived: bytes, header: bytes, mtu: int
+    ) -> None:
         self.generation = generation
         self.through = through
         """Arrival interface."""
         self.out = out
+        self.expect = arrived + b"\x60"
+        """What a frame of this flow begins with: Ethernet header, version 6, plain traffic class."""
         self.header = header
         """The 14 octets of Ethernet header for the next hop."""
         self.mtu = mtu + 14
+        self.note = f"out of {out.name}"

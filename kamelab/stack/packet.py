@@ -31,6 +31,7 @@ class Packet:
         "hold",
         "iface",
         "lcast",
+        "link_header",
         "looped",
         "nxt_at",
         "off",
@@ -62,6 +63,8 @@ class Packet:
         self.hold = 0
         """Number of its hold record while it waits."""
         self.stage = "ip6_input"
+        self.link_header = b""
+        """The Ethernet header it came with."""
 
 
 class Output:

@@ -1,0 +1,1 @@
+"""Benchmarks: kamelab beside its peers, interleaved in one process (`make bench`)."""
