@@ -8,7 +8,7 @@ so that equal times run in the order of their creation. Nothing ticks: an idle l
 from __future__ import annotations
 
 from collections import deque
-from heapq import heappush
+from heapq import heapify, heappush
 from typing import Any
 
 NS = 1
@@ -27,16 +27,18 @@ class Clock:
     """The one clock of a lab.
 
     ``busy`` counts armed timers that are work to come (not lifetimes, not unreachability ageing), ``flight`` the frames
-    on their way: the lab is idle when both are 0 and no task is ready.
+    on their way: the lab is idle when both are 0 and no task is ready. ``dead`` counts heap entries that nothing will
+    come of (`timers.Timer`).
     """
 
-    __slots__ = ("busy", "epoch", "events", "flight", "heap", "now", "order", "ready")
+    __slots__ = ("busy", "dead", "epoch", "events", "flight", "heap", "now", "order", "ready")
 
     def __init__(self, epoch: int = DEFAULT_EPOCH) -> None:
         self.now = 0
         self.order = 0
         self.events = 0
         self.busy = 0
+        self.dead = 0
         self.flight = 0
         self.epoch = epoch
         self.heap: list[tuple[Any, ...]] = []
@@ -51,6 +53,13 @@ class Clock:
     def soon(self, owner: Any, method: str, args: tuple[Any, ...], cause: int, also: int) -> None:
         """Call ``owner.method(*args)`` after the running handler, in order, under the given causes."""
         self.ready.append((owner, method, args, cause, also))
+
+    def forget(self, interface: Any) -> None:
+        """Frames on their way to ``interface`` find nobody there: its node was switched off."""
+        kept = [entry for entry in self.heap if entry[2] is not interface]
+        self.flight -= len(self.heap) - len(kept)
+        self.heap[:] = kept
+        heapify(self.heap)
 
     def wall(self) -> int:
         """Lab time in nanoseconds since 1970."""

@@ -66,7 +66,7 @@ def take(world: World) -> bytes:
     pickler = _Pickler(out)
     pickler.dump((network.seed, clock.epoch, list(network.links), list(network.nodes)))
     pickler.dump({name: list(node.interfaces) for name, node in network.nodes.items()})
-    pickler.dump((clock.now, clock.order, clock.events, clock.busy, clock.flight))
+    pickler.dump((clock.now, clock.order, clock.events, clock.busy, clock.flight, clock.dead))
     pickler.dump((trace.num, trace.packet, trace.keep, network.streams.counters))
     for link in network.links.values():
         pickler.dump(_slots(link))
@@ -90,7 +90,7 @@ def restore(data: bytes) -> World:
     interfaces = unpickler.load()
     network = Network(seed, epoch)
     clock, trace = network.clock, network.trace
-    clock.now, clock.order, clock.events, clock.busy, clock.flight = unpickler.load()
+    clock.now, clock.order, clock.events, clock.busy, clock.flight, clock.dead = unpickler.load()
     trace.num, trace.packet, trace.keep, network.streams.counters = unpickler.load()
     names.update({"clock": clock, "trace": trace, "streams": network.streams})
     for name in links:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop
+
 from kamelab.core.clock import DEFAULT_EPOCH, Clock
 from kamelab.core.rng import Streams
 from kamelab.core.timers import Timer
@@ -98,5 +100,12 @@ class Network:
         return tuple(rows)
 
     def next_event_at(self) -> int | None:
-        """When the next event is due, ns since boot (an early or stale heap entry may make it sooner than real)."""
-        return self.clock.heap[0][0] if self.clock.heap else None
+        """When the next timer fires or frame arrives, ns since boot; None: never."""
+        heap = self.clock.heap
+        while heap:
+            at, order, target = heap[0][:3]
+            if not isinstance(target, Timer) or target.live(order):
+                return int(at)
+            heappop(heap)
+            target.due(order)
+        return None

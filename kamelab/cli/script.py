@@ -1,0 +1,141 @@
+"""Scripts of console lines: cutting a text into lines, and finding what is wrong with them before anything runs.
+
+A line is what the prompt takes (design: console lines). Blank lines and lines of ``#`` comments are passed over; a
+program line goes on where the shell's grammar asks for more: an open quote, a here-document, a ``|`` or backslash at
+the end. Left out: what only running can tell, such as an unknown program on a node.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from kamelab.core.errors import KamelabError
+from kamelab.lab.console import split
+from kamelab.lab.reading import LabError, Problem
+from kamelab.lab.session import Session
+from kamelab.userland.shell_grammar import ShellError, parse
+
+STDIN = "<stdin>"
+"""What messages call standard input."""
+
+
+class ScriptLine(NamedTuple):
+    """One console line of a script, with newlines inside where it spans several."""
+
+    number: int
+    """Of its first line, counted from 1."""
+    text: str
+
+
+class Gatherer:
+    """Puts console lines together from the lines of a text, one at a time."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._held: list[str] = []
+        self._number = 0
+        self._begun = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether a console line has begun and is not whole yet."""
+        return bool(self._held)
+
+    def feed(self, line: str) -> ScriptLine | None:
+        """Take the next line of the text, without its newline; the console line that it completes, if it does."""
+        self._number += 1
+        if not self._held:
+            if not line.strip() or line.lstrip().startswith("#"):
+                return None
+            self._begun = self._number
+        self._held.append(line)
+        if _incomplete(self._session, "\n".join(self._held)):
+            return None
+        return self.rest()
+
+    def rest(self) -> ScriptLine | None:
+        """What has been gathered, whole or not: at the text's end, or when the user gives it up."""
+        if not self._held:
+            return None
+        text, self._held = "\n".join(self._held), []
+        return ScriptLine(self._begun, text)
+
+
+def _incomplete(session: Session, text: str) -> bool:
+    try:
+        nodes, program, _ = split(session, text)
+        if nodes:
+            parse(program)
+    except KamelabError:
+        return False
+    except ShellError as error:
+        return error.incomplete
+    return False
+
+
+def without_comment(session: Session, text: str) -> str:
+    """A console command without the ``# comment`` behind it; program lines stay as they are, their shell knows."""
+    try:
+        nodes, _, console = split(session, text)
+    except KamelabError:
+        return text
+    if nodes or not console:
+        return text
+    quote = ""
+    for at, letter in enumerate(console):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'":
+            quote = letter
+        elif letter == "#" and console[at - 1].isspace():
+            return console[:at].rstrip()
+    return console
+
+
+def read_script(session: Session, text: str, name: str) -> list[ScriptLine]:
+    """The console lines of a whole script, checked as far as can be without running them.
+
+    Raises LabError with every line that names an unknown node or command, or that the shell's grammar refuses.
+    """
+    gatherer = Gatherer(session)
+    lines = [line for source in text.split("\n") if (line := gatherer.feed(source.removesuffix("\r"))) is not None]
+    if (unended := gatherer.rest()) is not None:
+        lines.append(unended)
+    problems = [problem for line in lines if (problem := check_line(session, line, name)) is not None]
+    if problems:
+        raise LabError(problems)
+    return lines
+
+
+def check_line(session: Session, line: ScriptLine, name: str) -> Problem | None:
+    """What is wrong with a console line, where that shows without running it."""
+    try:
+        nodes, program, _ = split(session, line.text)
+        if nodes:
+            parse(program)
+    except KamelabError as error:
+        return Problem(name, line.number, "line", str(error))
+    except ShellError as error:
+        # The program begins on the first line, behind what names its node.
+        lead = len(line.text.partition("\n")[0]) - len(program.partition("\n")[0]) if error.line == 1 else 0
+        where = f"column {error.column + lead}"
+        return Problem(name, line.number + error.line - 1, "syntax", f"{error.message} ({where})")
+    return None
+
+
+def load_script(path: str) -> tuple[str, str]:
+    """A script's name for messages and its text; ``-`` is standard input.
+
+    Raises OSError if the file can't be read, LabError if it is no UTF-8 text.
+    """
+    if path == "-":
+        return STDIN, sys.stdin.read()
+    data = Path(path).read_bytes()
+    try:
+        return path, data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"expected text in UTF-8, the octet 0x{data[error.start]:02x} here is none"
+        raise LabError([Problem(path, line, "syntax", message)]) from None
