@@ -1,1 +1,1 @@
-"""The outside world: TAP devices, datagram links, control sockets."""
+"""The outside: TAP devices, UDP wires, the control socket, and the loop that lets time follow the wall clock."""

@@ -30,12 +30,21 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: dict[str, Subcommand] = {
+    "open": Subcommand("kamelab.cli.open_cmd", "Open a lab on the screen."),
+    "sh": Subcommand("kamelab.cli.sh", "Take console lines for a lab from standard input."),
+    "run": Subcommand("kamelab.cli.run", "Play a script of console lines on a lab."),
+    "check": Subcommand("kamelab.cli.check", "Grade a script or session against a lab's tasks."),
+    "lint": Subcommand("kamelab.cli.lint", "Check that labs load, fail unsolved and pass solved."),
     "list": Subcommand("kamelab.cli.list_cmd", "List the labs that come with kamelab."),
     "show": Subcommand("kamelab.cli.show", "Show what a lab is about: network and tasks."),
     "schema": Subcommand("kamelab.cli.schema", "Print the JSON Schema of lab files."),
     "graph": Subcommand("kamelab.cli.graph", "Draw a lab's network."),
+    "completion": Subcommand("kamelab.cli.completion", "Print what a shell needs to complete all this."),
 }
 """In the order of `kamelab --help`."""
+
+UNBUILT = ("exec", "grade", "new", "serve", "doctor")
+"""Subcommands of the design that a later version brings."""
 
 
 class LazyGroup(click.Group):
@@ -57,6 +66,8 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with the nearest name proposed for an unknown one."""
+        if args and args[0] in UNBUILT:
+            ctx.fail(f"{args[0]!r} is not built yet.")
         if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
             from kamelab.lab.suggest import did_you_mean
 
@@ -109,10 +120,19 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 @click.group(
     cls=LazyGroup,
+    invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "KAMELAB"},
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version and exit."
 )
-def main() -> None:
-    """A terminal laboratory for IPv6 and IPsec: KAME-style nodes, virtual links, a clock that also runs backwards."""
+@click.pass_context
+def main(ctx: click.Context) -> None:
+    """A terminal laboratory for IPv6 and IPsec: KAME-style nodes, virtual links, a clock that also runs backwards.
+
+    Without a command: choose a lab on the screen; without a terminal, a demonstration as text and the list of labs.
+    """
+    if ctx.invoked_subcommand is None:
+        from kamelab.cli import bare
+
+        ctx.exit(bare.bare(ctx))

@@ -1,8 +1,8 @@
 """Virtual time and the event heap.
 
-Time is an ``int`` of nanoseconds since boot. The heap holds two kinds of entry, both beginning with (time, order number):
-a timer (`timers.Timer`) or a frame on its way to an interface. Order numbers are given when a thing is armed or sent,
-so that equal times run in the order of their creation. Nothing ticks: an idle lab has an almost empty heap.
+Time is an ``int`` of nanoseconds since boot. The heap holds two kinds of entry, both beginning with (time, order
+number): a timer (`timers.Timer`) or a frame on its way to an interface. Order numbers are given when a thing is armed
+or sent, so that equal times run in the order of their creation. Nothing ticks: an idle lab has an almost empty heap.
 """
 
 from __future__ import annotations

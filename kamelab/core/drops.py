@@ -37,6 +37,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "KAME IMPLEMENTATION 1.2 (2001)",
         "",
     ),
+    ("NODE_OFF", "link", "The node was switched off while the packet waited.", "kamelab", ""),
     # IPv6 header
     ("IP6_TOOSMALL", "ip6", "Fewer than 40 octets: no IPv6 header.", "RFC 8200 3", "ip6.toosmall"),
     ("IP6_BADVERS", "ip6", "The version is not 6.", "RFC 8200 3", "ip6.badvers"),
@@ -117,7 +118,6 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "ip6.badoptions",
     ),
     ("NXT_UNKNOWN", "exthdr", "The next header is unknown here.", "RFC 8200 4", ""),
-    ("NXT_NONE", "exthdr", "No next header: nothing follows.", "RFC 8200 4.7", ""),
     (
         "FRAG_BADLEN",
         "exthdr",
@@ -134,22 +134,9 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "KAME frag6.c",
         "ip6.fragdropped",
     ),
-    (
-        "FRAG_TIMEOUT",
-        "exthdr",
-        "The missing fragments did not come within 60 seconds.",
-        "RFC 8200 4.5",
-        "ip6.fragtimeout",
-    ),
+    ("FRAG_TIMEOUT", "exthdr", "The missing fragments did not come within 60 seconds.", "RFC 8200 4.5", ""),
     # forwarding
     ("FWD_LINKCAST", "ip6", "It came as a link-layer multicast and is not forwarded.", "RFC 8200 3", "ip6.cantforward"),
-    (
-        "FWD_MULTICAST",
-        "ip6",
-        "Multicast is not forwarded without a multicast router.",
-        "RFC 4291 2.7",
-        "ip6.cantforward",
-    ),
     (
         "FWD_SRC_UNSPECIFIED",
         "ip6",
@@ -169,10 +156,16 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("OUT_NOROUTE", "ip6", "No route for a packet of this node.", "RFC 4861 5.2", "ip6.noroute"),
     ("OUT_NOSOURCE", "ip6", "No usable source address.", "RFC 6724 5", "ip6.sources_none"),
     ("OUT_TOOBIG", "ip6", "Larger than the path MTU, and may not be fragmented.", "RFC 8200 5", "ip6.cantfrag"),
+    (
+        "OUT_SCOPE",
+        "ip6",
+        "The source or destination is of another scope zone than the outgoing interface.",
+        "RFC 4007 9",
+        "ip6.badscope",
+    ),
     ("OUT_NOTUP", "link", "The outgoing interface is down.", "KAME USAGE", "ip6.odropped"),
     ("OUT_ADDR_GONE", "nd", "The source address went away before the packet left.", "RFC 4862 5.4", ""),
     # neighbour discovery
-    ("ND_HLIM", "nd", "The hop limit is not 255: it came through a router.", "RFC 4861 6.1", ""),
     (
         "ND_QUEUE_REPLACED",
         "nd",
@@ -226,7 +219,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("NA_NOT_OVERRIDE", "nd", "It has another link-layer address and may not override.", "RFC 4861 7.2.5", ""),
     ("RS_HOST", "nd", "Hosts ignore router solicitations.", "RFC 4861 6.2.6", ""),
     ("RS_HLIM", "nd", "A router solicitation whose hop limit is not 255.", "RFC 4861 6.1.1", "icmp6.badrs"),
-    ("RS_UNSPECIFIED", "nd", "A router solicitation from :: teaches nothing to the kernel.", "KAME nd6_rtr.c", ""),
+    ("RS_LLADDR_LEN", "nd", "The link-layer address does not fit this medium.", "RFC 4861 4.6.1", "icmp6.badrs"),
     (
         "RA_NOT_ACCEPTED",
         "nd",
@@ -244,7 +237,6 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("ICMP6_TOOSHORT", "icmp6", "Shorter than its ICMPv6 type requires.", "RFC 4443 2.1", "icmp6.tooshort"),
     ("ICMP6_CHECKSUM", "icmp6", "The ICMPv6 checksum is wrong.", "RFC 4443 2.3", "icmp6.checksum"),
     ("ICMP6_BADCODE", "icmp6", "The code is not defined for the type.", "RFC 4443 2.1", "icmp6.badcode"),
-    ("ICMP6_BADLEN", "icmp6", "The message has a wrong length.", "RFC 4443 2.1", "icmp6.badlen"),
     ("ICMP6_UNKNOWN", "icmp6", "An informational message of unknown type.", "RFC 4443 2.4 b", ""),
     (
         "ICMP6_ECHO_MULTICAST_SRC",

@@ -1,6 +1,7 @@
 """Errors with which system calls answer: BSD's numbers, names and words.
 
-The words are those that 4.4BSD's ``strerror`` prints, because programs show them (``ping6: sendmsg: No route to host``).
+The words are those that 4.4BSD's ``strerror`` prints, because programs show them
+(``ping6: sendmsg: No route to host``).
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class Timer:
         return order == self.entry and order == self.order and self.at is not None
 
     def due(self, order: int) -> bool:
-        """Called by the loop for a popped entry: True when the timer fires now; moves or forgets the entry otherwise."""
+        """For the loop, of a popped entry: True when the timer fires now; moves or forgets the entry otherwise."""
         if order != self.entry:
             self.clock.dead -= 1
             return False

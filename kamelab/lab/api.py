@@ -118,7 +118,7 @@ class Lab:
         self._to(Goal(time=self.session.now + round(seconds * SECOND)))
 
     def run_until_idle(self, limit: float = 3600.0) -> None:
-        """Run until nothing is to come, at most ``limit`` virtual seconds. Raises KamelabError where that is not enough."""
+        """Run until nothing is to come. Raises KamelabError where ``limit`` virtual seconds are not enough."""
         self._to(Goal(idle=True, time=self.session.now + round(limit * SECOND)))
         if not self.session.idle():
             raise KamelabError(f"the lab is not idle after {limit} virtual seconds")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kamelab.core.errors import Errno
 from kamelab.lab import schema
-from kamelab.sim.loop import run_ready
+from kamelab.sim.loop import run_ready, settle
 from kamelab.sim.topology import Network
 from kamelab.stack import syscalls
 from kamelab.stack.node import Node
@@ -59,6 +59,7 @@ def build(lab: schema.Lab, seed: int) -> World:
     for name, spec in lab.nodes.items():
         start(systems[name], spec)
     run_ready(network)
+    settle(network)
     return World(network, systems)
 
 

@@ -1,8 +1,8 @@
 """Checkpoints: a world as octets, and back.
 
 Each node's tables are pickled on their own, with references to other nodes, links, the clock and the trace by name, so
-that no object graph grows with the lab. Programs are rebuilt from their logs (`System.revive`). The trace is not part of
-it: the records held at restoring are a prefix of the truth or its continuation, as the caller arranges.
+that no object graph grows with the lab. Programs are rebuilt from their logs (`System.revive`). The trace is not
+part of it: the records held at restoring are a prefix of the truth or its continuation, as the caller arranges.
 
 Replay defines what is right; a restored world has the same digest as a replayed one.
 """
@@ -124,4 +124,3 @@ def _slots(thing: Any, leave: tuple[str, ...] = ()) -> dict[str, Any]:
 def _fill(thing: Any, values: dict[str, Any]) -> None:
     for name, value in values.items():
         setattr(thing, name, value)
-

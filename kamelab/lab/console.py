@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
 from kamelab.lab import console_files, console_show, console_tasks, console_time
-from kamelab.lab.session import Command, Session
+from kamelab.lab.session import STATUS_TIMEOUT, Command, Session
 from kamelab.lab.suggest import did_you_mean
 from kamelab.userland import programs
 
@@ -110,6 +110,11 @@ def submit(session: Session, line: str) -> Outcome:
     if nodes:
         if not program.strip():
             return Outcome(0)
+        if program.strip() == "^C":
+            if session.interrupt():
+                return Outcome(0)
+            session.say("message", "kamelab: nothing runs in the foreground\n")
+            return Outcome(1)
         try:
             command = session.start(nodes, program)
         except KamelabError as error:
@@ -145,12 +150,8 @@ def execute(session: Session, line: str) -> int:
     session.finish()
     if outcome.command is not None:
         status = outcome.command.status
-        if status is None:
-            session.say("message", "the program waits for something that will never come; interrupted\n")
-            session.interrupt()
-            session.finish()
-            status = outcome.command.status
-        return 124 if status is None else status
+        # None: the cap on events at one instant stopped time, and the program did not heed its ^C.
+        return STATUS_TIMEOUT if status is None else status
     return 0
 
 
@@ -183,4 +184,3 @@ def _help(session: Session, words: list[str]) -> int:
 
 COMMANDS: dict[str, ConsoleCommand] = _table()
 """Every console command by name."""
-

@@ -26,7 +26,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Events done before it."""
     kind: str
     """line: a program line ``NODE: ...``; console: a console command that changes something; input, eof, signal: of a
-    node's terminal."""
+    node's terminal; port: a link gets a port to the outside (``LINK PORT``); frame: one comes in by it
+    (``LINK PORT HEX``)."""
     node: str = ""
     text: str = ""
 
@@ -55,6 +56,8 @@ class SessionFile(msgspec.Struct, frozen=True):
     head: Head
     entries: tuple[Entry, ...]
     tail: Tail
+    lines: tuple[int, ...]
+    """Line numbers of head, entries and tail."""
 
 
 def dump(head: Head, entries: list[Entry], tail: Tail) -> bytes:
@@ -85,4 +88,4 @@ def load(text: str, path: str) -> SessionFile:
     if head.session != SESSION_FORMAT:
         raise LabError([Problem(path, 1, "session", f"expected session format {SESSION_FORMAT}, not {head.session}")])
     entries = tuple(read(index, Entry, "journal") for index in range(1, len(lines) - 1))
-    return SessionFile(head, entries, read(len(lines) - 1, Tail, "tail"))
+    return SessionFile(head, entries, read(len(lines) - 1, Tail, "tail"), tuple(number for number, _ in lines))

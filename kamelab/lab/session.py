@@ -11,7 +11,7 @@ does that at full speed), and reads `take_output`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kamelab import __version__
 from kamelab.capture.filter import Filter
@@ -22,10 +22,10 @@ from kamelab.lab import schema
 from kamelab.lab.build import World, build, configure, start
 from kamelab.lab.digest import digest
 from kamelab.lab.journal import SESSION_FORMAT, Entry, Head, Tail, dump
-from kamelab.lab.units import parse_duration, parse_probability, parse_rate
-from kamelab.sim.loop import run_event, run_ready
-from kamelab.userland.proc import SIGINT
-from kamelab.userland.system import CONSOLE
+from kamelab.lab.units import format_duration, parse_duration, parse_probability, parse_rate
+from kamelab.sim.loop import run_event, run_ready, settle
+from kamelab.userland.proc import SIGINT, SIGKILL
+from kamelab.userland.system import CONSOLE, System
 
 TTY = "tty"
 """The one terminal a node has for console lines."""
@@ -34,10 +34,14 @@ TIMEOUT = HOUR
 INSTANT_LIMIT = 200_000
 """Events that may happen at one instant of virtual time."""
 STATUS_TIMEOUT = 124
+OVERDUE = "timeout"
+"""Why a signal was journaled: the command took longer than it may."""
+SIGNAL_TEXTS = (str(SIGINT), f"{SIGINT} {OVERDUE}", f"{SIGKILL} {OVERDUE}")
+"""What a signal's journal entry may say."""
 
 
 class Chunk(NamedTuple):
-    """Something to show: ``kind`` is echo, text (output of a program), console (kernel message) or message (kamelab's)."""
+    """Something to show: ``kind`` is echo, text (of a program), console (kernel message) or message (kamelab's own)."""
 
     time: int
     kind: str
@@ -57,7 +61,7 @@ class Command:
         self.started = started
         self.events = events
         self.pids: dict[str, int] = {}
-        self.output: dict[str, str] = {node: "" for node in nodes}
+        self.output: dict[str, str] = dict.fromkeys(nodes, "")
         self.status: int | None = None
         """Exit status, the first failing one of several nodes; None while it runs."""
         self.interrupted = False
@@ -143,10 +147,13 @@ class Session:
         """Called after every event; task checking hangs here."""
         self.rebuilt: list[Callable[[Session], None]] = []
         """Called after the world was built anew, before anything is replayed."""
+        self.tasks: Any = None
+        """The lesson, a `kamelab.lab.tasks.Tasks`; `open_session` puts it there."""
         self.commands: list[Command] = []
         self._out: list[Chunk] = []
         self._foreground: Command | None = None
         self._instant = (0, 0)
+        self._unattended = False
         self.world: World = build(lab, self.seed)
         self._collect()
 
@@ -209,11 +216,15 @@ class Session:
 
     def interrupt(self) -> bool:
         """^C to the foreground command; whether there was one."""
+        return self._signal(SIGINT, "")
+
+    def _signal(self, number: int, why: str) -> bool:
+        """A signal to what runs in the foreground of every node of the command; ``why`` is journaled with it."""
         command = self.foreground
         if command is None:
             return False
         for node in command.nodes:
-            self.input(Entry(self.now, self.events, "signal", node, str(SIGINT)))
+            self.input(Entry(self.now, self.events, "signal", node, f"{number} {why}".strip()))
         return True
 
     def type_text(self, node: str, text: str) -> None:
@@ -234,27 +245,58 @@ class Session:
         """Let one journal entry happen: one event."""
         network = self.world.network
         clock, trace = network.clock, network.trace
-        clock.now = max(clock.now, entry.time)
+        self._pass_time(entry.time)
         clock.events += 1
         self.cursor += 1
         trace.also = 0
         what = f"{entry.node}: {entry.text}" if entry.node else entry.text
         note = what if entry.kind in ("line", "console") else f"{entry.kind} {what}"
+        if entry.kind == "frame":
+            link, port, octets = entry.text.split()
+            note = f"frame of {len(octets) // 2} octets from {port} outside, on {link}"
         node = entry.node if entry.node in network.nodes else ""
         trace.cause = trace.record(clock.now, node, "", "console", 0, "command", note=note, cause=0, also=0)
         systems = self.world.systems
         if entry.kind == "line":
             self._start(entry, trace.cause)
         elif entry.kind == "signal":
-            systems[entry.node].interrupt(TTY)
+            self._apply_signal(systems[entry.node], entry.text)
         elif entry.kind == "input":
             systems[entry.node].input(TTY, entry.text)
         elif entry.kind == "eof":
             systems[entry.node].eof(TTY)
+        elif entry.kind in ("port", "frame"):
+            self._outside(entry, trace.cause)
         else:
             self._change(entry.text.split())
         run_ready(network)
+        settle(network)
         self._after()
+
+    def _pass_time(self, time: int) -> None:
+        """Let the clock stand at ``time`` at least; no event lies before that."""
+        network = self.world.network
+        network.clock.now = max(network.clock.now, time)
+        settle(network)
+
+    def _outside(self, entry: Entry, cause: int) -> None:
+        """A link gets a port to the outside, or a frame comes in by one; the port without a device swallows."""
+        link, name, *octets = entry.text.split()
+        port = self.world.network.links[link].port(name)
+        for one in octets:
+            port.link.transmit(port, bytes.fromhex(one), cause)
+
+    def _apply_signal(self, system: System, text: str) -> None:
+        number, _, why = text.partition(" ")
+        command = self._foreground
+        if why == OVERDUE and command is not None:
+            command.interrupted = True
+        if number != str(SIGKILL):
+            system.interrupt(TTY)
+            return
+        for pid in [process.pid for process in system.procs.values() if process.foreground and process.tty == TTY]:
+            if pid in system.procs:
+                system.kill(pid, SIGKILL)
 
     def _start(self, entry: Entry, cause: int) -> None:
         nodes = tuple(self.lab.nodes) if entry.node == "all" else tuple(entry.node.split())
@@ -283,7 +325,10 @@ class Session:
         system = self.world.systems[name]
         system.close()
         node = system.node
+        plugged = list(node.interfaces.values())
         node.power_off()
+        for iface in plugged:
+            self.world.network.clock.forget(iface)
         spec = self.lab.nodes[name]
         fresh = type(system)(node, system.clock, system.trace, system.streams)
         self.world.systems[name] = fresh
@@ -304,6 +349,8 @@ class Session:
             return True
         clock = self.world.network.clock
         for _ in range(limit):
+            if self._unattended:
+                self.feed_eof()
             if self._reached(goal):
                 self.goal = None
                 return True
@@ -311,13 +358,17 @@ class Session:
             if goal.deadline is not None:
                 bound = goal.deadline if bound is None else min(bound, goal.deadline)
             if self._next(bound):
+                if self.goal is not goal:
+                    # Stopped: see `_loops`.
+                    self.goal = None
+                    return True
                 continue
             if goal.deadline is not None and bound == goal.deadline and (until is None or until >= goal.deadline):
-                clock.now = max(clock.now, goal.deadline)
+                self._pass_time(goal.deadline)
                 self._overdue(goal)
                 continue
             if bound is not None:
-                clock.now = max(clock.now, bound)
+                self._pass_time(bound)
                 if goal.time is not None and clock.now >= goal.time:
                     self.goal = None
                     return True
@@ -345,25 +396,30 @@ class Session:
         command = goal.command
         if command is None or command.status is not None:
             return
-        if not command.interrupted:
-            command.interrupted = True
-            self.say("message", f"{command.line.split()[0]}: still running after {self.timeout // 10**9} s; interrupted\n")
-            self.interrupt()
-            goal.deadline = self.now + self.timeout
+        goal.deadline = self.now + self.timeout
+        if command.interrupted:
+            self._signal(SIGKILL, OVERDUE)
             return
-        command.status = STATUS_TIMEOUT
-        self._foreground = None
+        name = (command.line.split() or [""])[0]
+        self.say("message", f"{name}: still running after {format_duration(self.timeout)}; interrupted\n")
+        self._signal(SIGINT, OVERDUE)
 
     def finish(self) -> None:
-        """Run to the goal at full speed. A program that waits for what is typed gets an end of file."""
-        while not self.advance(1000):
-            self.feed_eof()
-        self.feed_eof()
+        """Run to the goal at full speed. A program that waits for what is typed gets an end of file at once."""
+        self._unattended = True
+        try:
+            while not self.advance(1000):
+                pass
+        finally:
+            self._unattended = False
 
     def feed_eof(self) -> None:
-        """End of file for the foreground program that reads the terminal, where nobody is there to type."""
+        """End of file for the foreground program that reads the terminal, where nobody is there to type.
+
+        What lies ahead in the journal is left to happen as it did.
+        """
         command = self.foreground
-        if command is None:
+        if command is None or self.tail:
             return
         for node in command.nodes:
             if self.world.systems[node].reading(TTY):
@@ -382,19 +438,28 @@ class Session:
         goal = self.goal
         row = len(self.world.network.trace.packets)
         before = self.world.network.trace.num
+        events = clock.events
         if not run_event(self.world.network, until):
             return False
+        if clock.events == events:
+            return True
         instant, count = self._instant
-        self._instant = (clock.now, count + 1 if clock.now == instant else 0)
-        if count > INSTANT_LIMIT and clock.now == instant:
-            self._instant = (clock.now, 0)
-            self.say("message", f"more than {INSTANT_LIMIT} events at one instant: something loops; stopped\n")
-            self.interrupt()
-            self.goal = Goal(events=clock.events)
+        self._instant = (clock.now, count + 1 if clock.now == instant else 1)
         self._after()
-        if goal is not None and (goal.match is not None or goal.kind):
+        if self._instant[1] >= INSTANT_LIMIT:
+            self._loops()
+        elif goal is not None and (goal.match is not None or goal.kind):
             self._watch(goal, row, before)
         return True
+
+    def _loops(self) -> None:
+        """Too many events at one instant: ^C to the foreground, and time stops; a replay has the ^C in its journal."""
+        self._instant = (self.now, 0)
+        if self.replaying or self.tail:
+            return
+        self.say("message", f"{INSTANT_LIMIT} events at one instant: something loops; stopped\n")
+        self.interrupt()
+        self.goal = None
 
     def _watch(self, goal: Goal, row: int, before: int) -> None:
         """Whether the event just done is what the goal waits for."""
@@ -449,7 +514,10 @@ class Session:
     # -- time travel -------------------------------------------------------------------------------------------------
 
     def back(self, events: int, time: int | None = None) -> None:
-        """Stand where ``events`` events were done (and, if given, where the clock showed ``time``), by replay."""
+        """Stand where ``events`` events were done and, if given, where the clock showed ``time`` (ns since boot).
+
+        By replay. The rest of the journal lies ahead and happens again as time goes on, until a new input cuts it off.
+        """
         self.rebuild()
         self.replaying = True
         try:
@@ -457,8 +525,10 @@ class Session:
                 if not self._next(time):
                     break
             if time is not None:
-                clock = self.world.network.clock
-                clock.now = max(clock.now, time)
+                self._pass_time(time)
+            elif self.tail and self.journal[self.cursor].events == self.events:
+                # What comes next is an input: stand where it was given, not where the event before it left the clock.
+                self._pass_time(self.journal[self.cursor].time)
         finally:
             self.replaying = False
             self.goal = None

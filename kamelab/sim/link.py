@@ -11,6 +11,7 @@ from kamelab.core.clock import SECOND, Clock
 from kamelab.core.drops import REASONS
 from kamelab.core.rng import Streams
 from kamelab.core.trace import Trace
+from kamelab.sim.port import Port
 from kamelab.stack.interface import Interface
 
 LOSS_SCALE = 1_000_000_000
@@ -30,6 +31,7 @@ class Link:
         "lost",
         "mtu",
         "name",
+        "ports",
         "remainder",
         "stations",
         "streams",
@@ -65,15 +67,26 @@ class Link:
         self.mtu = mtu
         self.up = up
         self.stations: list[Interface] = []
-        self.busy_until = 0
-        """When the medium is free again, ns since boot."""
-        self.remainder = 0
+        self.ports: list[Port] = []
+        """Where the link ends in the outside world; they come behind the stations."""
+        self.busy_until = [0, 0]
+        """When each direction is free again, ns since boot; a shared Ethernet has one for all, a line one an end."""
+        self.remainder = [0, 0]
         self.carried = 0
         self.lost = 0
 
     def attach(self, interface: Interface) -> None:
         """Plug an interface in."""
         self.stations.append(interface)
+
+    def port(self, name: str) -> Port:
+        """The port of that name, made if it is not there: what it sends comes from `Port.link` like any frame."""
+        for port in self.ports:
+            if port.name == name:
+                return port
+        port = Port(name, self)
+        self.ports.append(port)
+        return port
 
     def replug(self, old: Interface, new: Interface) -> None:
         """A rebooted node's interface takes the place of the one before; frames still on their way find nobody."""
@@ -88,8 +101,8 @@ class Link:
         else:
             raise ValueError(key)
 
-    def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
-        """Carry a frame from ``interface`` to all others, in the order in which they were attached."""
+    def transmit(self, interface: Interface | Port, frame: bytes, cause: int) -> None:
+        """Carry a frame from ``interface`` to all others, in the order in which they were attached, ports last."""
         if not self.up:
             self._lose(interface, cause, "LINK_DOWN")
             return
@@ -99,10 +112,10 @@ class Link:
         clock = self.clock
         at = clock.now
         if self.bandwidth:
-            total = len(frame) * 8 * SECOND + self.remainder
-            self.busy_until = max(at, self.busy_until) + total // self.bandwidth
-            self.remainder = total % self.bandwidth
-            at = self.busy_until
+            lane = int(interface in self.stations[1:2]) if self.kind == "ppp" else 0
+            total = len(frame) * 8 * SECOND + self.remainder[lane]
+            self.remainder[lane] = total % self.bandwidth
+            at = self.busy_until[lane] = max(at, self.busy_until[lane]) + total // self.bandwidth
         at += self.latency
         self.carried += 1
         loss = self.loss
@@ -113,8 +126,15 @@ class Link:
                 self._lose(station, cause, "LINK_LOST")
                 continue
             clock.send(at, station, frame, cause)
+        for port in self.ports:
+            if port is interface:
+                continue
+            if loss and self.streams.below(f"link/{self.name}", LOSS_SCALE) < loss:
+                self._lose(port, cause, "LINK_LOST")
+                continue
+            clock.send(at, port, frame, cause)
 
-    def _lose(self, interface: Interface, cause: int, name: str) -> None:
+    def _lose(self, interface: Interface | Port, cause: int, name: str) -> None:
         """The record of a frame that goes no further; it names the station that sent or would have heard it."""
         self.lost += 1
         self.trace.record(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
+    from kamelab.stack.net.route import Route
 
 FLOW_LIMIT = 4096
 """Flows a node remembers; all are forgotten when it is reached."""
@@ -19,10 +20,10 @@ FLOW_LIMIT = 4096
 class Flow:
     """What happens to packets of one pair of addresses that arrive on one interface from one neighbour."""
 
-    __slots__ = ("expect", "generation", "header", "mtu", "note", "out", "through")
+    __slots__ = ("expect", "generation", "header", "mtu", "note", "out", "route", "through")
 
     def __init__(
-        self, generation: int, through: Interface, out: Interface, arrived: bytes, header: bytes, mtu: int
+        self, generation: int, through: Interface, out: Interface, arrived: bytes, header: bytes, mtu: int, route: Route
     ) -> None:
         self.generation = generation
         self.through = through
@@ -33,4 +34,6 @@ class Flow:
         self.header = header
         """The 14 octets of Ethernet header for the next hop."""
         self.mtu = mtu + 14
+        self.route = route
+        """Its use is counted."""
         self.note = f"out of {out.name}"

@@ -117,6 +117,7 @@ class Interface:
         "ierrors",
         "index",
         "ipackets",
+        "joined",
         "link",
         "linkmtu",
         "loopback",
@@ -157,12 +158,15 @@ class Interface:
         self.groups: dict[bytes, Group] = {}
         self.filter: dict[bytes, int] = {}
         """Link-layer multicast addresses that are let in, each with the number of groups behind it."""
+        self.joined = False
+        """Its first address has brought the groups and multicast routes that every IPv6 interface has."""
         self.neighbors: dict[bytes, Neighbor] = {}
         self.prefixes: list[Prefix] = []
         # neighbour discovery parameters (RFC 4861 6.3.2)
         self.linkmtu = 0
         """From a router advertisement; 0 where none said so."""
-        self.curhlim = 64
+        self.curhlim = 0
+        """From a router advertisement or ``ndp -i``; 0: net.inet6.ip6.hlim holds."""
         self.basereachable = REACHABLE_TIME
         self.reachable = 0
         """In force, seconds; drawn when first needed."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kamelab.core.clock import SECOND
-from kamelab.core.errors import EEXIST, EINVAL, ENETUNREACH, ENXIO, EOPNOTSUPP, ESRCH, Errno
+from kamelab.core.errors import EEXIST, EINVAL, ENETUNREACH, ENOBUFS, ENXIO, EOPNOTSUPP, ESRCH, Errno
 from kamelab.stack.netinet6 import in6 as in6_if
 from kamelab.stack.netinet6 import mld6, nd6, nd6_defrouter, nd6_prefix
 from kamelab.stack.netinet6.nd6_state import move
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, zone_of
 from kamelab.stack.packet import Action
-from kamelab.stack.tables import route_row
+from kamelab.stack.tables import neighbor_route_row, route_row
 from kamelab.stack.views import RouteRow
 from kamelab.wire import in6
 
@@ -60,7 +60,7 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
             node.log(f"{iface.name}: MTU {mtu} is too small for IPv6")
         return None, []
     if request == "SIOCAIFADDR_IN6":
-        actions = in6_if.in6_control_add(
+        wanted = in6_if.in6_control_check(
             node,
             iface,
             args["address"],
@@ -71,9 +71,9 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
             args.get("pltime", 0xFFFFFFFF),
             args.get("destination"),
         )
-        if not iface.up:
-            actions += node.set_up(iface, True)
-        return None, actions
+        # The driver comes up with its first address, and so its link-local address stands first in the list.
+        actions = node.set_up(iface, True)
+        return None, actions + in6_if.in6_control_add(node, iface, wanted)
     if request == "SIOCDIFADDR_IN6":
         return None, in6_if.in6_control_delete(node, iface, args["address"], args.get("zone", 0))
     if request == "SIOCSIFINFO_FLAGS":
@@ -107,15 +107,14 @@ def _default_interface(node: Node, name: str) -> list[Action]:
     """``ndp -I IF``: a cloning default route through the interface on hosts without a router (KAME IMPLEMENTATION 1.2 (2001))."""
     if node.default_interface:
         route = node.routes.exact(bytes(16), 0)
-        if route is not None and "C" in route.flags:
+        if route is not None and route.gateway is None and "S" not in route.flags:
             node.routes.delete(bytes(16), 0, None)
         node.default_interface = 0
     if not name:
         return []
     iface = interface(node, name)
     node.default_interface = iface.index
-    if not node.sysctl["net.inet6.ip6.forwarding"] and not node.routers and node.routes.exact(bytes(16), 0) is None:
-        node.routes.add(bytes(16), 0, iface, flags="UC")
+    nd6_defrouter.default_interface_route(node)
     return []
 
 
@@ -137,7 +136,10 @@ def _flush_prefixes(node: Node) -> list[Action]:
 
 
 def neighbor(node: Node, command: str, args: dict[str, Any]) -> tuple[Any, list[Action]]:
-    """``set``, ``delete`` and ``flush`` of the neighbour cache. ESRCH: no entry; EINVAL: not on-link."""
+    """``set``, ``delete`` and ``flush`` of the neighbour cache.
+
+    ESRCH: no entry; EINVAL: not on-link, or no neighbour can have the address; ENOBUFS: too many entries set by hand.
+    """
     if command == "flush":
         return _flush_neighbors(node)
     addr = sa6_embedscope(node, args["address"], args.get("zone", 0))
@@ -161,14 +163,20 @@ def neighbor(node: Node, command: str, args: dict[str, Any]) -> tuple[Any, list[
         raise Errno(EINVAL)
     existing = iface.neighbors.get(addr)
     was_proxy = existing is not None and existing.proxy
+    if existing is None and sum(nbr.manual for nbr in iface.neighbors.values()) >= nd6.STATIC_LIMIT:
+        raise Errno(ENOBUFS)
+    actions = nd6.nd6_make_room(node, iface, addr)
     nbr = nd6.nd6_lookup(node, iface, addr)
     nbr.lladdr = args["lladdr"]
+    nbr.manual = True
     nbr.static = not args.get("temp", False)
     nbr.proxy = bool(args.get("proxy", False))
     move(node, iface, nbr, "set")
     if not nbr.static:
         nbr.timer.arm(node.clock.now + TEMPORARY_NEIGHBOR, node.trace.cause, ageing=True)
-    actions = nd6.nd6_release(nbr)
+    actions += nd6.nd6_release(nbr)
+    if was_proxy and not nbr.proxy:
+        actions += mld6.in6_delmulti(node, iface, in6_setscope(in6.solicited_node(addr), iface) or b"")
     if nbr.proxy and not was_proxy:
         actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(addr), iface) or b"")
     return None, actions
@@ -188,12 +196,12 @@ def _onlink_interface(node: Node, addr: bytes) -> Interface | None:
 
 
 def _flush_neighbors(node: Node) -> tuple[Any, list[Action]]:
-    """``ndp -c``: every entry that was learned."""
+    """``ndp -c``: every entry that was learned; those set by hand stay, temporary ones too (KAME ndp.c)."""
     gone: list[tuple[str, str]] = []
     actions: list[Action] = []
     for iface in node.interfaces.values():
         for nbr in sorted(iface.neighbors.values(), key=lambda entry: entry.addr):
-            if nbr.static:
+            if nbr.manual:
                 continue
             gone.append((node.text(nbr.addr), iface.name))
             actions += nd6.nd6_free(node, iface, nbr)
@@ -215,6 +223,10 @@ def route(node: Node, command: str, args: dict[str, Any]) -> Any:
         found = node.routes.lookup(dst)
         if found is None:
             raise Errno(ESRCH)
+        nbr = found.iface.neighbors.get(dst)
+        if nbr is not None and nbr.state and found.plen < 128 and found.gateway is None:
+            # A neighbour cache entry is a host route cloned from its prefix (BSD).
+            return neighbor_route_row(node, found.iface, nbr)
         return route_row(node, found)
     dst = in6.mask(dst, plen)
     existing = node.routes.exact(dst, plen)

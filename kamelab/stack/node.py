@@ -314,7 +314,7 @@ class Node:
             and frame[:15] == flow.expect
             and length <= flow.mtu
             and frame[21] > 1
-            and 54 + (frame[18] << 8 | frame[19]) == length
+            and 54 + (frame[18] << 8 | frame[19]) == length > 54
             and frame[20]
         ):
             # The same three records that the walk makes, written out: this is the hot path.
@@ -322,6 +322,7 @@ class Node:
             self.fast[nxt] = self.fast.get(nxt, 0) + 1
             name = self.name
             out = flow.out
+            flow.route.use += 1
             sent = b"%b%b%c%b" % (flow.header, frame[14:21], frame[21] - 1, frame[22:])
             num = trace.num + 1
             tx = trace.num = num + 2
@@ -406,6 +407,9 @@ class Node:
             result = ip6_input.header_loop(self, whole, nxt)
         except WireError:
             result = ("drop", "EXTHDR_TOOSHORT", [])
+        except Exception as error:
+            self.console(f"ip6_input: internal error: {error!r}")
+            result = ("drop", "INTERNAL", [])
         self.finish(whole, result)
 
     def forward(self, pkt: Packet, verdict: Forward) -> None:
@@ -419,6 +423,8 @@ class Node:
             and not scope6.is_scoped(pkt.src)
             and not scope6.is_scoped(pkt.dst)
             and not iface.loopback
+            and not iface.disabled
+            and iface.up
             and not pkt.looped
         ):
             nbr = iface.neighbors.get(verdict.nexthop)
@@ -430,7 +436,7 @@ class Node:
                     self.flows.clear()
                 header = ether.header(nbr.lladdr, iface.mac)
                 self.flows[pkt.data[8:40]] = Flow(
-                    self.generation, pkt.iface, iface, pkt.link_header, header, route.mtu or iface.ipv6_mtu()
+                    self.generation, pkt.iface, iface, pkt.link_header, header, route.mtu or iface.ipv6_mtu(), route
                 )
 
     # -- sending -------------------------------------------------------------------------------------------------
@@ -531,6 +537,8 @@ class Node:
         if nexthop in self.own:
             self._transmit(self.loopback, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
             return 0
+        if nexthop not in iface.neighbors:
+            self.perform(nd6.nd6_make_room(self, iface, nexthop))
         nbr = nd6.nd6_lookup(self, iface, nexthop)
         if nbr.lladdr:
             if nbr.state == STALE:
@@ -646,19 +654,23 @@ class Node:
             self.expiry.arm(at, self.trace.cause)
 
     def power_off(self) -> None:
-        """Lose everything that a power cut loses, without a word on the wire; interfaces stay plugged in."""
+        """Lose everything that a power cut loses, without a word on the wire; interfaces stay plugged in.
+
+        Frames on their way to the interfaces of before find them down.
+        """
         for iface in self.interfaces.values():
             for nbr in iface.neighbors.values():
                 nbr.timer.cancel()
                 for held in nbr.hold:
-                    self._end_held(iface, held.pid, held.hold, "nd6_output", "ND_ENTRY_GONE")
+                    self._end_held(iface, held.pid, held.hold, "nd6_output", "NODE_OFF")
+            iface.up = False
             for address in iface.addresses:
                 nd6_dad.nd6_dad_stop(address)
             for group in iface.groups.values():
                 if group.timer is not None:
                     group.timer.cancel()
         for queue in list(self.reassembly.values()):
-            self.perform(frag6.frag6_free(self, queue, "FRAG_TIMEOUT"))
+            self.perform(frag6.frag6_free(self, queue, "NODE_OFF"))
         if self.expiry is not None:
             self.expiry.cancel()
         plugs = [

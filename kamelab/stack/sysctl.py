@@ -128,6 +128,8 @@ def sysctl_set(node: Node, name: str, value: int) -> int | str:
         raise Errno(EINVAL)
     if short in ("hlim", "defmcasthlim", "gifhlim") and not 0 <= value <= 255:
         raise Errno(EINVAL)
+    if short in ("anonportmin", "anonportmax", "lowportmin", "lowportmax") and not 0 < value <= 65535:
+        raise Errno(EINVAL)
     if short in ("dad_count", "nd6_delay", "nd6_umaxtries", "nd6_mmaxtries", "hdrnestlimit") and value < 0:
         raise Errno(EINVAL)
     node.sysctl[name] = value

@@ -26,6 +26,7 @@ from kamelab.wire import ether, in6
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
     from kamelab.stack.net.route import Route
+    from kamelab.stack.netinet6.nd6_state import Neighbor
     from kamelab.stack.node import Node
 
 PREFERENCES = {1: "high", 0: "medium", -1: "low"}
@@ -188,6 +189,14 @@ def _gateway(node: Node, route: Route) -> str:
     return f"link#{route.iface.index}"
 
 
+def neighbor_route_row(node: Node, iface: Interface, nbr: Neighbor) -> RouteRow:
+    """A neighbour cache entry as the host route that it is on a BSD: cloned (UHLW), or set by hand (UHLS, UHLS2)."""
+    gateway = ether.mac_ntop(nbr.lladdr) if nbr.lladdr else f"link#{iface.index}"
+    flags = "UHLS2" if nbr.proxy else ("UHLS" if nbr.manual else "UHLW")
+    expire = None if nbr.static else nbr.timer.at
+    return RouteRow(node.text(nbr.addr), gateway, flags, iface.name, expire, 0, 0, 0)
+
+
 def routes(node: Node) -> tuple[RouteRow, ...]:
     """The routing table with the neighbour cache's host routes, default first, then in key order."""
     keyed: list[tuple[tuple[bool, bytes, int], RouteRow]] = []
@@ -197,12 +206,7 @@ def routes(node: Node) -> tuple[RouteRow, ...]:
         for nbr in iface.neighbors.values():
             if node.routes.exact(nbr.addr, 128) is not None:
                 continue
-            gateway = ether.mac_ntop(nbr.lladdr) if nbr.lladdr else f"link#{iface.index}"
-            flags = "UHLS2" if nbr.proxy else ("UHLS" if nbr.static else "UHLW")
-            expire = None if nbr.static else nbr.timer.at
-            keyed.append(
-                ((True, nbr.addr, 128), RouteRow(node.text(nbr.addr), gateway, flags, iface.name, expire, 0, 0, 0))
-            )
+            keyed.append(((True, nbr.addr, 128), neighbor_route_row(node, iface, nbr)))
     keyed.sort(key=lambda item: item[0])
     return tuple(item[1] for item in keyed)
 
@@ -244,7 +248,7 @@ def _ndinterface(iface: Interface) -> NdInterfaceRow:
         iface.name,
         iface.linkmtu,
         iface.mtu,
-        iface.curhlim,
+        iface.curhlim or iface.node.sysctl["net.inet6.ip6.hlim"],
         iface.basereachable,
         iface.reachable or iface.basereachable // 1000,
         iface.retrans,

@@ -76,7 +76,8 @@ def frag6_input(node: Node, pkt: Packet) -> Verdict:
             )
             return drop("FRAG_OVERLAP")
     if not more:
-        if queue.expected >= 0 and queue.expected != end:
+        beyond = any(at + len(other) > end for at, other, _ in queue.pieces)
+        if beyond or (queue.expected >= 0 and queue.expected != end):
             return drop("FRAG_OVERLAP")
         queue.expected = end
     elif 0 <= queue.expected < end:
@@ -121,6 +122,7 @@ def frag6_timer(node: Node, key: tuple[bytes, bytes, int]) -> list[Action]:
     queue = node.reassembly.get(key)
     if queue is None:
         return []
+    node.stat["ip6.fragtimeout"] += 1
     actions: list[Action] = []
     if queue.first is not None:
         pkt = queue.first

@@ -38,7 +38,7 @@ def icmp6_error(
     """
     node.stat["icmp6.error"] += 1
     node.stat[f"icmp6.error.{kind}.{code}"] += 1
-    reason = _suppressed(node, data, kind, code, lcast) or _ratelimited(node)
+    reason = _suppressed(node, data, kind, code, lcast) or ratelimited(node)
     if reason:
         node.count_reason(reason)
         node.suppressed(iface, reason, kind, code)
@@ -93,8 +93,11 @@ def _suppressed(node: Node, data: bytes, kind: int, code: int, lcast: bool) -> s
     return ""
 
 
-def _ratelimited(node: Node) -> str:
-    """Both limits of KAME IMPLEMENTATION 1.9 (2001): a minimum interval, and errors a second."""
+def ratelimited(node: Node) -> str:
+    """The reason not to send now; empty: send. Tests both limits: a minimum interval, and errors a second.
+
+    KAME IMPLEMENTATION 1.9 (2001).
+    """
     now = node.clock.now
     interval = node.sysctl["net.inet6.icmp6.errratelimit"]
     if interval > 0 and node.error_last >= 0 and now - node.error_last < interval * US:

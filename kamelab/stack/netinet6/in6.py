@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core.errors import EADDRNOTAVAIL, EINVAL, Errno
 from kamelab.stack.interface import INFINITE, Address
@@ -20,7 +20,18 @@ ADDRESS_LIMIT = 64
 """Addresses an interface may have."""
 
 
-def in6_control_add(
+class Wanted(NamedTuple):
+    """An address that was found fit to be set; ``addr`` carries the embedded zone, lifetimes are seconds."""
+
+    addr: bytes
+    plen: int
+    flags: tuple[str, ...]
+    vltime: int
+    pltime: int
+    destination: bytes | None
+
+
+def in6_control_check(
     node: Node,
     iface: Interface,
     addr: bytes,
@@ -30,8 +41,8 @@ def in6_control_add(
     vltime: int,
     pltime: int,
     destination: bytes | None,
-) -> list[Action]:
-    """SIOCAIFADDR_IN6: add an address by hand, or change the flags and lifetimes of one that is there.
+) -> Wanted:
+    """The checks of SIOCAIFADDR_IN6, which change nothing.
 
     Errors as the reference's 5.1: EINVAL for kernel-owned flags, lengths and lifetimes that can't be; EADDRNOTAVAIL for
     addresses that no interface can have.
@@ -42,16 +53,27 @@ def in6_control_add(
         raise Errno(EINVAL)
     if addr[0] == 0xFF or addr == in6.UNSPECIFIED or in6.is_v4mapped(addr) or in6.is_v4compat(addr):
         raise Errno(EADDRNOTAVAIL)
+    if addr == in6.LOOPBACK and not iface.loopback:
+        raise Errno(EADDRNOTAVAIL)
     if destination is not None and (not (iface.pointopoint or iface.loopback) or plen != 128):
         raise Errno(EINVAL)
     addr = sa6_embedscope(node, addr, iface.index if is_scoped(addr) and not zone else zone)
     if is_scoped(addr) and int.from_bytes(addr[2:4], "big") != iface.index:
         raise Errno(EINVAL)
+    same = next((address for address in iface.addresses if address.addr == addr), None)
+    if same is not None and same.plen != plen:
+        raise Errno(EINVAL)
+    if same is None and vltime and len(iface.addresses) >= ADDRESS_LIMIT:
+        raise Errno(EADDRNOTAVAIL)
+    return Wanted(addr, plen, flags, vltime, pltime, destination)
+
+
+def in6_control_add(node: Node, iface: Interface, wanted: Wanted) -> list[Action]:
+    """SIOCAIFADDR_IN6: add an address by hand, or change the flags and lifetimes of one that is there."""
+    addr, plen, flags, vltime, pltime, destination = wanted
     now = node.clock.now
     for address in iface.addresses:
         if address.addr == addr:
-            if address.plen != plen:
-                raise Errno(EINVAL)
             address.vltime, address.pltime, address.updated = vltime, pltime, now
             address.deprecated = "deprecated" in flags or pltime == 0
             address.anycast = "anycast" in flags
@@ -63,8 +85,6 @@ def in6_control_add(
     if vltime == 0:
         node.debug_nd6(f"in6_update_ifa: valid lifetime is 0 for {in6.ntop(addr)}, nothing to do")
         return []
-    if len(iface.addresses) >= ADDRESS_LIMIT:
-        raise Errno(EADDRNOTAVAIL)
     new = Address(addr, plen)
     new.anycast = "anycast" in flags
     new.autoconf = "autoconf" in flags
@@ -81,9 +101,9 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
     iface.addresses.append(address)
     node.addresses_changed()
     actions: list[Action] = []
-    first = len(iface.addresses) == 1
     if not iface.loopback:
-        if first:
+        if not iface.joined:
+            iface.joined = True
             actions += join_interface_groups(node, iface)
         if not address.anycast:
             actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")

@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 
 
 def ip6_forward(node: Node, pkt: Packet) -> Verdict:
-    """Where a packet that is not ours goes on, or why it does not."""
+    """Where a unicast packet that is not ours goes on, or why it does not."""
     pkt.stage = "ip6_forward"
     iface, src, dst = pkt.iface, pkt.src, pkt.dst
     data = pkt.data[: pkt.end]
     if pkt.lcast:
         return _refuse(node, pkt, "FWD_LINKCAST")
-    if dst[0] == 0xFF:
-        return _refuse(node, pkt, "FWD_MULTICAST")
     if src == in6.UNSPECIFIED:
         return _refuse(node, pkt, "FWD_SRC_UNSPECIFIED")
     if pkt.hlim <= 1:

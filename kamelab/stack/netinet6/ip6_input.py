@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamelab.stack.netinet6 import dest6, ip6_forward
+from kamelab.stack.netinet6 import dest6, ip6_forward, raw_ip6
 from kamelab.stack.netinet6.icmp6_error import icmp6_error
 from kamelab.stack.netinet6.scope6 import has_embedded, in6_setscope
-from kamelab.stack.packet import Packet, Verdict, drop
+from kamelab.stack.packet import Packet, Verdict, deliver, drop
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire import in6
 from kamelab.wire.ip6 import IPPROTO_HOPOPTS
@@ -108,15 +108,21 @@ def header_loop(node: Node, pkt: Packet, nxt: int) -> Verdict:
         pkt.headers += 1
         handler = switch.get(nxt)
         if handler is None:
-            return unknown_header(node, pkt)
+            return unknown_header(node, pkt, nxt)
         verdict = handler(node, pkt)
         if verdict.__class__ is not int:
             return verdict
         nxt = verdict
 
 
-def unknown_header(node: Node, pkt: Packet) -> Verdict:
-    """A next header that nobody here reads: parameter problem, pointing at the field that named it (RFC 8200 4)."""
+def unknown_header(node: Node, pkt: Packet, nxt: int) -> Verdict:
+    """A next header that only raw sockets may read, else a parameter problem pointing at the field that named it.
+
+    RFC 8200 4, RFC 3542 3.
+    """
+    taken = raw_ip6.rip6_input(node, pkt, pkt.data[pkt.off : pkt.end], nxt)
+    if taken:
+        return deliver("raw sockets")
     node.stat["ip6.unknown_protocol"] += 1
     return drop(
         "NXT_UNKNOWN",

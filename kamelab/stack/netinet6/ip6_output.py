@@ -95,6 +95,12 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
         if own is None or not own[1].usable:
             out.errno = EADDRNOTAVAIL
             return "OUT_ADDR_GONE"
+        if not iface.loopback and (src == in6.LOOPBACK or (is_scoped(src) and zone_of(src) != iface.index)):
+            out.errno = EHOSTUNREACH
+            return "OUT_SCOPE"
+    if is_scoped(dst) and zone_of(dst) != iface.index and not iface.loopback:
+        out.errno = EHOSTUNREACH
+        return "OUT_SCOPE"
     multicast = dst[0] == 0xFF
     hlim = out.hlim
     if not hlim:
@@ -122,7 +128,6 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
         packet = ip6.build(plain_src, plain_dst, nxt, payload, hlim=hlim, tclass=out.tclass, flow=out.flow)
         return Prepared(iface, nexthop, src, dst, [packet])
     if out.dontfrag or len(payload) > 65535 or mtu < MIN_MTU:
-        node.stat["ip6.cantfrag"] += 1
         out.errno = EMSGSIZE
         return "OUT_TOOBIG"
     return Prepared(iface, nexthop, src, dst, _fragments(node, out, plain_src, plain_dst, nxt, payload, hlim, mtu))

@@ -24,6 +24,7 @@ from kamelab.stack.netinet6.nd6_state import (
 from kamelab.stack.netinet6.scope6 import in6_setscope
 from kamelab.stack.packet import Action, Discard, Held, Release
 from kamelab.wire import icmp6 as icmp
+from kamelab.wire import in6
 
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
@@ -31,29 +32,33 @@ if TYPE_CHECKING:
 
 NEIGHBOR_LIMIT = 512
 """Entries an interface may have: a scan of a /64 must not exhaust the node."""
+STATIC_LIMIT = NEIGHBOR_LIMIT // 2
+"""Entries of an interface that may be set by hand."""
 
 
 def nd6_lookup(node: Node, iface: Interface, addr: bytes) -> Neighbor:
-    """The entry of ``addr`` (embedded zone), made in state NONE where there is none; old ones give way at the limit."""
+    """The entry of ``addr`` (embedded zone), made in state NONE where there is none: ask `nd6_make_room` first."""
     nbr = iface.neighbors.get(addr)
     if nbr is None:
-        if len(iface.neighbors) >= NEIGHBOR_LIMIT:
-            _make_room(node, iface)
         nbr = iface.neighbors[addr] = Neighbor(node, iface, addr)
     return nbr
 
 
-def _make_room(node: Node, iface: Interface) -> None:
-    """Let the least useful entry go: knowing nothing first, then unresolved without waiting packet, then stale, then any."""
+def nd6_make_room(node: Node, iface: Interface, addr: bytes) -> list[Action]:
+    """Before an entry for ``addr`` is made: at the limit the least useful one goes, with what waits for it.
+
+    Those that know nothing go first, then the oldest unresolved, stale and other ones; routers last, entries set by
+    hand for good never (`STATIC_LIMIT` leaves room).
+    """
+    if len(iface.neighbors) < NEIGHBOR_LIMIT or addr in iface.neighbors:
+        return []
     routers = {router.addr for router in node.routers}
-    free = [n for n in iface.neighbors.values() if not n.static and not n.hold and n.addr not in routers]
-    for states in ((NOSTATE, NONE), (STALE,), (INCOMPLETE,), (REACHABLE, DELAY, PROBE)):
+    free = [nbr for nbr in iface.neighbors.values() if not nbr.static]
+    for states in ((NOSTATE, NONE), (INCOMPLETE,), (STALE,), (REACHABLE, DELAY, PROBE)):
         for nbr in free:
-            if nbr.state in states:
-                nbr.timer.cancel()
-                del iface.neighbors[nbr.addr]
-                node.generation += 1
-                return
+            if nbr.state in states and nbr.addr not in routers:
+                return nd6_free(node, iface, nbr)
+    return nd6_free(node, iface, free[0]) if free else []
 
 
 def nd6_free(node: Node, iface: Interface, nbr: Neighbor, reason: str = "ND_ENTRY_GONE") -> list[Action]:
@@ -119,8 +124,8 @@ def nd6_llinfo_timer(node: Node, iface: Interface, nbr: Neighbor) -> list[Action
         return []
     if nbr.state == STALE:
         router = node.router_of(nbr.addr)
-        if router is not None:
-            nbr.timer.arm(max(router.expire, node.clock.now + 1), ageing=True)
+        if router is not None and router.expire > node.clock.now:
+            nbr.timer.arm(router.expire, node.trace.cause, ageing=True)
             return []
         move(node, iface, nbr, "timeout")
         return nd6_free(node, iface, nbr)
@@ -158,12 +163,12 @@ def nd6_cache_lladdr(
     if addr == bytes(16) or node.own_address(addr) is not None:
         return []
     existed = addr in iface.neighbors
+    actions: list[Action] = nd6_make_room(node, iface, addr)
     nbr = nd6_lookup(node, iface, addr)
     if nbr.static:
         return []
     had = bool(nbr.lladdr)
     was_router = nbr.router
-    actions: list[Action] = []
     if lladdr is None:
         if not existed:
             move(node, iface, nbr, "heard")
@@ -199,7 +204,10 @@ def nd6_is_addr_neighbor(node: Node, iface: Interface, addr: bytes) -> bool:
     if addr in iface.neighbors:
         return True
     route = node.routes.lookup(addr)
-    return route is not None and route.iface is iface and route.gateway is None and not route.host_loop
+    if route is not None and route.own:
+        # Our own address, said by somebody else: on-link where its prefix is.
+        return any(entry.installed and in6.in_prefix(addr, entry.prefix, entry.plen) for entry in iface.prefixes)
+    return route is not None and route.iface is iface and route.gateway is None
 
 
 def nd6_nud_hint(node: Node, iface: Interface, addr: bytes) -> None:

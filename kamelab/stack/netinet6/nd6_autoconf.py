@@ -94,6 +94,9 @@ def autoconfigure(node: Node, iface: Interface, entry: Prefix, info: PrefixInfo,
     if any(address.addr == addr for address in iface.addresses):
         node.log(f"autoconf: {in6.ntop(addr)} is already configured")
         return []
+    if len(iface.addresses) >= in6_if.ADDRESS_LIMIT:
+        node.debug_nd6(f"{iface.name}: no room for {in6.ntop(addr)}, an interface has {in6_if.ADDRESS_LIMIT} addresses")
+        return []
     new = Address(addr, info.plen)
     new.autoconf = True
     new.vltime, new.pltime, new.updated = info.valid, info.preferred, now

@@ -94,6 +94,7 @@ def defrouter_select(node: Node) -> None:
     if sysctl["net.inet6.ip6.forwarding"] or not sysctl["net.inet6.ip6.accept_rtadv"]:
         return
     if not node.routers:
+        default_interface_route(node)
         return
     installed = next((router for router in node.routers if router.installed), None)
     chosen: Router | None = None
@@ -117,10 +118,20 @@ def defrouter_select(node: Node) -> None:
     if installed is not None:
         installed.installed = False
         node.routes.delete(bytes(16), 0, installed.addr)
-    if node.routes.exact(bytes(16), 0) is None:
+    present = node.routes.exact(bytes(16), 0)
+    if present is None or (node.default_interface and present.gateway is None and "S" not in present.flags):
         node.routes.add(bytes(16), 0, chosen.iface, gateway=chosen.addr, flags="U")
         chosen.installed = True
         _state(node, chosen, "default")
+
+
+def default_interface_route(node: Node) -> None:
+    """``ndp -I IF``: on a host that knows no router, everything is on-link there (KAME nd6_rtr.c defrouter_select)."""
+    iface = node.interfaces_by_index.get(node.default_interface)
+    if iface is None or node.sysctl["net.inet6.ip6.forwarding"] or node.routers:
+        return
+    if node.routes.exact(bytes(16), 0) is None:
+        node.routes.add(bytes(16), 0, iface, flags="UC")
 
 
 def reachability_changed(node: Node, iface: Interface, addr: bytes) -> list[Action]:

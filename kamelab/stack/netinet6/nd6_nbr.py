@@ -120,11 +120,11 @@ def nd6_na_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
         return deliver("static entry")
     actions: list[Action] = []
     was_router = nbr.router
+    if lladdr is None and not nbr.lladdr and iface.mac:
+        # INCOMPLETE, and NOSTATE too: confirming an unknown address would leave packets waiting without resolution.
+        return drop("NA_NO_LLADDR")
     if nbr.state == INCOMPLETE:
-        if lladdr is None:
-            if iface.mac:
-                return drop("NA_NO_LLADDR")
-        else:
+        if lladdr is not None:
             nbr.lladdr = lladdr
         move(node, iface, nbr, "na_solicited" if message.solicited else "na_unsolicited")
         nbr.router = message.router

@@ -39,7 +39,7 @@ def nd6_rs_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
     if options is None:
         return drop("ND_BADOPT")
     if not lladdr_fits(pkt.iface, options.slla):
-        return drop("NS_LLADDR_LEN")
+        return drop("RS_LLADDR_LEN")
     return deliver("", nd6.nd6_cache_lladdr(node, pkt.iface, pkt.src, options.slla, "RS"))
 
 

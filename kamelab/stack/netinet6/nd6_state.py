@@ -11,7 +11,6 @@ link-layer address). Events:
 output          a packet is to be sent to the neighbour
 heard           an ND packet from it carried no link-layer address
 learned         an ND packet carried a link-layer address that was not known
-same            an ND packet carried the address that is known
 changed         an ND packet carried another address than the known one
 na_solicited    advertisement: solicited, address new, same or overriding
 na_unsolicited  advertisement: not solicited, address new or overriding
@@ -20,6 +19,7 @@ timeout         the timer of the state ran out, the next step is due
 retrans         the retransmission timer ran out and tries are left
 failed          the retransmission timer ran out after the last try
 hint            an upper layer says that the peer answers
+nud_off         the delay is over, and the interface does no detection (``ndp -i IF -nud``)
 set             set by hand
 ==============  ================================================================
 """
@@ -90,6 +90,7 @@ class Neighbor:
         "hints",
         "hold",
         "lladdr",
+        "manual",
         "probes",
         "proxy",
         "router",
@@ -108,6 +109,9 @@ class Neighbor:
         self.created = node.clock.now
         self.router = False
         self.static = False
+        """Set by hand for good: ND messages never change it."""
+        self.manual = False
+        """Set by hand, for good or for a time (``ndp -s ... temp``)."""
         self.proxy = False
         self.probes = 0
         """Solicitations sent in the present state."""

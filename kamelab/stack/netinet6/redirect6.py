@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kamelab.core.clock import SECOND
 from kamelab.stack.netinet6 import nd6
+from kamelab.stack.netinet6.icmp6_error import ratelimited
 from kamelab.stack.netinet6.nd6_message import lladdr_fits, nd6_options, nd_message
 from kamelab.stack.netinet6.scope6 import in6_clearscope, in6_setscope
 from kamelab.stack.packet import Action, Output, Packet, Verdict, deliver, drop
@@ -52,11 +53,16 @@ def icmp6_redirect_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
         return drop("REDIRECT_BAD")
     actions = nd6.nd6_cache_lladdr(node, iface, target, options.tlla, "REDIRECT", better=router)
     if node.routes.dynamic_count() < ROUTE_LIMIT:
-        made = node.routes.replace(
-            destination, 128, iface, gateway=target if router else None, flags="UGHD" if router else "UHD"
-        )
-        made.expire = node.clock.now + sysctl["net.inet6.icmp6.redirtimeout"] * SECOND
-        node.arm_expiry()
+        gateway = target if router else None
+        if route.plen == 128 and not route.dynamic:
+            # A host route that was set by hand is modified, and stays (BSD rtredirect).
+            flags = route.flags.replace("G", "") + "M"
+            node.routes.replace(destination, 128, iface, gateway=gateway, flags=flags).mtu = route.mtu
+        else:
+            made = node.routes.replace(destination, 128, iface, gateway=gateway, flags="UHD")
+            made.mtu = route.mtu if route.plen == 128 else 0
+            made.expire = node.clock.now + sysctl["net.inet6.icmp6.redirtimeout"] * SECOND
+            node.arm_expiry()
     return deliver("", actions)
 
 
@@ -79,6 +85,11 @@ def icmp6_redirect_output(
         return []
     onlink = nexthop == dst
     if not onlink and not in6.is_linklocal(nexthop):
+        return []
+    reason = ratelimited(node)
+    if reason:
+        node.count_reason(reason)
+        node.suppressed(iface, reason, icmp.REDIRECT, 0)
         return []
     options = b""
     nbr = iface.neighbors.get(nexthop)

@@ -45,12 +45,18 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
     tclass = (pkt.data[0] & 0x0F) << 4 | pkt.data[1] >> 4
     message = Message(segment[8:], src, header.sport, zone, dst, pkt.iface.index, pkt.hlim, tclass, node.clock.now)
     if pkt.dst[0] == 0xFF:
-        taken = 0
+        taken = full = 0
         for sid in node.udp_ports.get(header.dport, ()):
             so = node.sockets[sid]
             if so.hears(pkt.dst, pkt.iface) and _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
-                taken += append(node, so, message)
-        return deliver(f"{taken} sockets") if taken else drop("UDP_NOPORT_MULTICAST")
+                if append(node, so, message):
+                    taken += 1
+                else:
+                    full += 1
+        if not taken:
+            return drop("SOCK_FULL" if full else "UDP_NOPORT_MULTICAST")
+        node.stat["udp6.fullsock"] += full
+        return deliver(f"{taken} sockets")
     best = 0
     best_score = -1
     for sid in node.udp_ports.get(header.dport, ()):

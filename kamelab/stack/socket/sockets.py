@@ -38,8 +38,6 @@ RCVBUF = 41600
 """Octets a receive buffer holds by default (BSD udp_recvspace)."""
 MESSAGE_COST = 64
 """What each queued message counts besides its data."""
-EPHEMERAL = (49152, 65535)
-"""Anonymous ports (net.inet6.ip6.anonportmin, anonportmax)."""
 
 
 class Socket:
@@ -88,10 +86,14 @@ class Socket:
 
 
 def append(node: Node, so: Socket, message: Message) -> bool:
-    """Queue a message and wake who waits; False when the buffer is full (BSD sbappendaddr)."""
+    """Queue a message and wake who waits; False when the buffer is full (BSD sbappendaddr).
+
+    A full raw socket is counted here; UDP's counter is fed by its drop reason.
+    """
     cost = len(message.data) + MESSAGE_COST
     if so.octets + cost > so.rcvbuf:
-        node.stat["udp6.fullsock" if so.kind == "udp6" else "rip6.fullsock"] += 1
+        if so.kind == "raw6":
+            node.stat["rip6.fullsock"] += 1
         return False
     so.queue.append(message)
     so.octets += cost
@@ -168,7 +170,7 @@ def bind(node: Node, sid: int, addr: bytes, port: int, zone: int) -> None:
 def _take_port(node: Node, so: Socket, port: int) -> None:
     """Give the socket ``port``, or an anonymous one for 0 (BSD in6_pcbsetport)."""
     if not port:
-        low, high = EPHEMERAL
+        low, high = sorted((node.sysctl["net.inet6.ip6.anonportmin"], node.sysctl["net.inet6.ip6.anonportmax"]))
         count = high - low + 1
         start = node.streams.below(f"{node.name}/port", count)
         for step in range(count):
@@ -198,9 +200,11 @@ def _destination(node: Node, so: Socket, addr: bytes, zone: int, ifindex: int) -
 def connect(node: Node, sid: int, addr: bytes, port: int, zone: int) -> None:
     """connect(2) on a datagram socket: fixes the peer, and the source address that would be chosen.
 
-    EHOSTUNREACH: no route; EADDRNOTAVAIL: no source address.
+    EHOSTUNREACH: no route; EADDRNOTAVAIL: no source address, or port 0.
     """
     so = lookup(node, sid)
+    if so.kind == "udp6" and not port:
+        raise Errno(EADDRNOTAVAIL)
     dst = _destination(node, so, addr, zone, 0)
     oif = node.outgoing(dst, _forced(node, so, dst, None))
     if so.laddr is None:
@@ -254,6 +258,8 @@ def sendmsg(
     else:
         if so.faddr is not None and so.kind == "udp6":
             raise Errno(EISCONN)
+        if so.kind == "udp6" and not port:
+            raise Errno(EADDRNOTAVAIL)
         dst = _destination(node, so, addr, zone, pktinfo[1] if pktinfo else 0)
     oif = _forced(node, so, dst, pktinfo)
     src = so.laddr

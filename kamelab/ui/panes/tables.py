@@ -1,0 +1,478 @@
+"""The tables of a node as panes: routes, prefixes, routers, interfaces with addresses and groups, sockets, timers.
+
+Cells are what the commands print (``netstat -rn``, ``ndp -p``, ``ndp -r``, ``ifconfig``, ``ifmcstat``, ``netstat -an``,
+the console's ``timers``); lifetimes run down in the letters of ndp. What changed is judged without them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kamelab.core.clock import SECOND
+from kamelab.lab.console_show import clock_text
+from kamelab.lab.session import Session
+from kamelab.stack import tables
+from kamelab.stack.node import Node
+from kamelab.stack.views import INFINITE
+from kamelab.ui.panes.base import Column, Line, Section, TablePane
+from kamelab.userland.ifconfig_lines import FLAG_NAMES
+from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text, sec2str
+
+
+def node_of(session: Session, name: str) -> Node:
+    """The node with that name."""
+    return session.world.network.nodes[name]
+
+
+def lifetime(seconds: int) -> str:
+    """A lifetime in seconds as ndp writes spans."""
+    return "forever" if seconds == INFINITE else sec2str(seconds)
+
+
+def plugged(session: Session, name: str) -> str:
+    """The first interface of a node that is no loopback: for examples in texts."""
+    for iface in node_of(session, name).interfaces.values():
+        if not iface.loopback:
+            return iface.name
+    return "ne0"
+
+
+def is_host(session: Session, name: str) -> bool:
+    """The node does not forward."""
+    return not node_of(session, name).sysctl["net.inet6.ip6.forwarding"]
+
+
+# -- routes ----------------------------------------------------------------------------------------------------------
+
+
+def _routes(session: Session, name: str) -> list[Line]:
+    node, now = node_of(session, name), session.now
+    lines = []
+    for row in tables.routes(node):
+        expire = "" if row.expire is None else expire_text(row.expire, now, "")
+        cells = (
+            row.destination,
+            row.gateway,
+            row.flags,
+            row.interface,
+            expire,
+            str(row.mtu) if row.mtu else "",
+            str(row.use) if row.use else "",
+        )
+        paint = [(0, "table--accent")] if row.destination == "default" else []
+        content = (row.gateway, row.flags, row.expire, row.mtu)
+        lines.append(Line((row.destination, row.interface), cells, content, tuple(paint)))
+    return lines
+
+
+def _no_routes(session: Session, name: str) -> str:
+    return f"No interface of {name} is up, so it has no route. Try: ifconfig {plugged(session, name)} up"
+
+
+class RoutesPane(TablePane):
+    """The routing table."""
+
+    PANE_ID = "routes"
+    DIGIT = "3"
+    HELP = """\
+The **routing table** with the neighbour cache's host routes, as `netstat -rn` prints it: the default route first, then
+by address. The longest prefix that fits decides.
+
+- **Destination**: `default`, a prefix, or one address; `%ne0` is the zone of a scoped address.
+- **Gateway**: the next hop, a link-layer address, or `link#1` for what is on the link of interface 1.
+- **Flags**: `U` up, `G` via a gateway, `H` one host, `S` static, `C` makes host routes, `L` link-layer address,
+  `W` made from a `C` route, `D` by a redirect, `R` reject, `B` blackhole.
+- **Expire**: what is left of its life. **Mtu**: where a packet too big has lowered it. **Use**: packets sent by it.
+
+Marks at the left: `+` new, `~` changed, `-` gone since the last command or step.
+"""
+    SECTIONS = (
+        Section(
+            "Routes",
+            (
+                Column("Destination"),
+                Column("Gateway"),
+                Column("Flags"),
+                Column("Netif", "If"),
+                Column("Expire", "Exp", right=True),
+                Column("Mtu", right=True),
+                Column("Use", right=True),
+            ),
+            _routes,
+            _no_routes,
+        ),
+    )
+
+
+# -- prefixes --------------------------------------------------------------------------------------------------------
+
+
+def _prefixes(session: Session, name: str) -> list[Line]:
+    node, now = node_of(session, name), session.now
+    lines = []
+    for row in tables.prefixes(node):
+        letters = zip("LAOD", (row.onlink, row.autonomous, row.attached, row.detached), strict=True)
+        flags = "".join(letter for letter, given in letters if given)
+        by = ", ".join(f"{address} {STATE_LETTERS.get(state, '-')}" for address, state in row.routers)
+        cells = (
+            f"{row.prefix}/{row.plen}",
+            row.interface,
+            flags,
+            lifetime(row.vltime),
+            lifetime(row.pltime),
+            expire_text(row.expire, now, "never"),
+            str(row.refcnt),
+            row.origin,
+            by,
+        )
+        paint = [(2, "table--bad")] if row.detached else []
+        lines.append(Line((row.prefix, row.plen, row.interface), cells, row, tuple(paint)))
+    return lines
+
+
+def _no_prefixes(session: Session, name: str) -> str:
+    iface = plugged(session, name)
+    if is_host(session, name):
+        return (
+            f"No router has advertised a prefix on the links of {name}. Start rtadvd on a router, "
+            f"or ask for an advertisement: rtsol {iface}"
+        )
+    example = f"ifconfig {iface} inet6 2001:db8:1::1 prefixlen 64"
+    return f"{name} has no address yet, and so no prefix. Give it one: {example}"
+
+
+class PrefixesPane(TablePane):
+    """The prefix list."""
+
+    PANE_ID = "prefixes"
+    DIGIT = "4"
+    HELP = """\
+The **prefix list** (`ndp -p`): what is on the links of this node, from router advertisements or from its own addresses.
+
+- **Flags**: `L` on-link and `A` autonomous, as advertised; `O` on-link just now; `D` detached: no router that
+  advertises it is reachable.
+- **Valid**, **Preferred**: the lifetimes as received. **Expire**: what is left of the valid one.
+- **Ref**: addresses made from it. **Origin**: `RA` or `kernel`. **Advertised by**: routers, each with the letter of
+  its state in the neighbour cache.
+"""
+    SECTIONS = (
+        Section(
+            "Prefixes",
+            (
+                Column("Prefix"),
+                Column("Netif", "If"),
+                Column("Flags", "Fl"),
+                Column("Valid", "Vl", right=True),
+                Column("Preferred", "Pl", right=True),
+                Column("Expire", "Exp", right=True),
+                Column("Ref", right=True),
+                Column("Origin", "By"),
+                Column("Advertised by", "Routers"),
+            ),
+            _prefixes,
+            _no_prefixes,
+        ),
+    )
+
+
+# -- routers ---------------------------------------------------------------------------------------------------------
+
+
+def _routers(session: Session, name: str) -> list[Line]:
+    node, now = node_of(session, name), session.now
+    lines = []
+    for row in tables.routers(node):
+        cells = (
+            "*" if row.installed else "",
+            row.address,
+            row.interface,
+            row.flags,
+            row.preference,
+            expire_text(row.expire, now, "never"),
+            row.state or "-",
+        )
+        paint = ((6, state_class(row.state)),)
+        lines.append(Line((row.address, row.interface), cells, row, paint))
+    return lines
+
+
+def _no_routers(session: Session, name: str) -> str:
+    if not is_host(session, name):
+        return f"{name} forwards packets: a router takes no default route from advertisements (RFC 4861 6.2.7)."
+    return (
+        f"No router has advertised itself to {name}. Start rtadvd on a router of its link, "
+        f"or ask for one: rtsol {plugged(session, name)}"
+    )
+
+
+def state_class(state: str) -> str:
+    """The component class of a neighbour state."""
+    return {
+        "INCOMPLETE": "table--warn",
+        "REACHABLE": "table--good",
+        "DELAY": "table--accent",
+        "PROBE": "table--warn",
+    }.get(state, "table--muted")
+
+
+class RoutersPane(TablePane):
+    """The default router list."""
+
+    PANE_ID = "routers"
+    DIGIT = "6"
+    HELP = """\
+The **default router list** (`ndp -r`): routers that advertised a lifetime, the best one first.
+
+- **\\***: the default route goes there. **Flags**: `M` addresses, `O` other configuration by DHCPv6.
+- **Pref**: high, medium or low (RFC 4191). **Expire**: what is left of the router's lifetime.
+- **State**: its entry in the neighbour cache; a router that is not reachable gives way to one that is.
+"""
+    SECTIONS = (
+        Section(
+            "Routers",
+            (
+                Column("*"),
+                Column("Router"),
+                Column("Netif", "If"),
+                Column("Flags", "Fl"),
+                Column("Pref"),
+                Column("Expire", right=True),
+                Column("State"),
+            ),
+            _routers,
+            _no_routers,
+        ),
+    )
+
+
+# -- interfaces, addresses, groups -----------------------------------------------------------------------------------
+
+
+def _interfaces(session: Session, name: str) -> list[Line]:
+    lines = []
+    for row in tables.interfaces(node_of(session, name)):
+        if not row.flags & 1:
+            status = "down"
+        elif row.running:
+            status = "up"
+        else:
+            status = "no carrier"
+        if row.disabled:
+            status += ", no IPv6"
+        cells = (
+            row.name,
+            row.link,
+            status,
+            row.lladdr,
+            str(row.mtu),
+            str(row.ipackets),
+            str(row.opackets),
+            str(row.drops),
+            " ".join(word for bit, word in FLAG_NAMES if row.flags & bit and word in ("PROMISC", "ALLMULTI")),
+        )
+        paint = [(2, "table--good" if status == "up" else "table--bad")]
+        if row.drops:
+            paint.append((7, "table--warn"))
+        lines.append(Line(row.name, cells, row, tuple(paint)))
+    return lines
+
+
+def _addresses(session: Session, name: str) -> list[Line]:
+    lines = []
+    for row in tables.addresses(node_of(session, name)):
+        flags = " ".join(row.flags)
+        forever = row.pltime == INFINITE and row.vltime == INFINITE
+        address = f"{row.address}/{row.plen}" + (f" -> {row.destination}" if row.destination else "")
+        cells = (
+            address,
+            row.interface,
+            flags,
+            "" if forever else lifetime(row.pltime),
+            "" if forever else lifetime(row.vltime),
+        )
+        paint = []
+        if "duplicated" in row.flags or "detached" in row.flags:
+            paint.append((2, "table--bad"))
+        elif "tentative" in row.flags or "deprecated" in row.flags:
+            paint.append((2, "table--warn"))
+        lines.append(Line((row.interface, row.address), cells, (row.plen, row.flags, forever), tuple(paint)))
+    return lines
+
+
+def _groups(session: Session, name: str) -> list[Line]:
+    lines = []
+    for row in tables.groups(node_of(session, name)):
+        due = "" if row.timer is None else expire_text(row.timer, session.now, "")
+        cells = (row.group, row.interface, str(row.refcnt), row.state, due, row.lladdr)
+        paint = ((3, "table--accent"),) if row.state == "delaying" else ()
+        lines.append(Line((row.interface, row.group), cells, (row.refcnt, row.state), paint))
+    return lines
+
+
+def _nothing(session: Session, name: str) -> str:
+    return f"{name} has no interface. The lab file gives a node its interfaces."
+
+
+def _no_addresses(session: Session, name: str) -> str:
+    return f"{name} has no address: no interface is up. Try: ifconfig {plugged(session, name)} up"
+
+
+def _no_groups(session: Session, name: str) -> str:
+    return f"{name} has joined no group: an interface joins ff02::1 and more when it comes up."
+
+
+class InterfacesPane(TablePane):
+    """Interfaces, their addresses and groups."""
+
+    PANE_ID = "interfaces"
+    DIGIT = "5"
+    HELP = """\
+**Interfaces** with their counters, **addresses** and **multicast groups** (`ifconfig -L`, `netstat -i`, `ifmcstat`).
+
+- **Status**: `up`, `down` (see `ifconfig ne0 up`), or `no carrier`: the link is down.
+- **In**, **Out**, **Drop**: packets since boot.
+- Flags of addresses: `tentative` (being probed for duplicates), `duplicated`, `detached` (its router is gone),
+  `deprecated` (not for new connections), `autoconf` (made from an advertisement), `anycast`, `temporary`.
+- **Preferred**, **Valid**: what is left of the lifetimes, empty where there is no end.
+- Groups: **Ref** users; `delaying`: an MLD report is due in the time beside it; `idle`; `silent`: never reported.
+"""
+    SECTIONS = (
+        Section(
+            "Interfaces",
+            (
+                Column("Netif", "If"),
+                Column("Link"),
+                Column("Status"),
+                Column("Lladdr"),
+                Column("Mtu", right=True),
+                Column("In", right=True),
+                Column("Out", right=True),
+                Column("Drop", right=True),
+                Column(""),
+            ),
+            _interfaces,
+            _nothing,
+        ),
+        Section(
+            "Addresses",
+            (
+                Column("Address"),
+                Column("Netif", "If"),
+                Column("Flags"),
+                Column("Preferred", "Pref", right=True),
+                Column("Valid", right=True),
+            ),
+            _addresses,
+            _no_addresses,
+        ),
+        Section(
+            "Groups",
+            (
+                Column("Group"),
+                Column("Netif", "If"),
+                Column("Ref", right=True),
+                Column("MLD"),
+                Column("Due", right=True),
+                Column("Lladdr"),
+            ),
+            _groups,
+            _no_groups,
+        ),
+    )
+
+
+# -- sockets ---------------------------------------------------------------------------------------------------------
+
+
+def _sockets(session: Session, name: str) -> list[Line]:
+    lines = []
+    seen: dict[tuple[str, str, str, int], int] = {}
+    for row in tables.sockets(node_of(session, name)):
+        cells = (row.proto, str(row.recv_q), str(row.send_q), row.local, row.foreign, row.state, str(row.pid))
+        same = (row.proto, row.local, row.foreign, row.pid)
+        seen[same] = seen.get(same, 0) + 1
+        lines.append(Line((*same, seen[same]), cells, row))
+    return lines
+
+
+def _no_sockets(session: Session, name: str) -> str:
+    return f"No program on {name} has a socket open. A ping6 that runs has one, rtadvd keeps one while it lives."
+
+
+class SocketsPane(TablePane):
+    """Open sockets."""
+
+    PANE_ID = "sockets"
+    DIGIT = "7"
+    HELP = """\
+The **sockets** of all programs (`netstat -an`), oldest first: protocol, octets that wait to be read and to be sent,
+the own and the other address with their ports after the last dot (`*`: any), and the process (`ps`).
+"""
+    SECTIONS = (
+        Section(
+            "Sockets",
+            (
+                Column("Proto"),
+                Column("Recv-Q", "Rcv", right=True),
+                Column("Send-Q", "Snd", right=True),
+                Column("Local Address", "Local"),
+                Column("Foreign Address", "Foreign"),
+                Column("(state)", ""),
+                Column("Pid", right=True),
+            ),
+            _sockets,
+            _no_sockets,
+        ),
+    )
+
+
+# -- timers ----------------------------------------------------------------------------------------------------------
+
+
+def _timers(session: Session, name: str) -> list[Line]:
+    lines = []
+    seen: dict[tuple[str, str], int] = {}
+    for row in session.world.network.timer_rows():
+        left = row.at - session.now
+        cells = (
+            clock_text(row.at),
+            f"{left // SECOND}.{left % SECOND // 1_000_000:03d} s",
+            row.node,
+            row.what,
+            "ageing" if row.ageing else "",
+        )
+        same = (row.node, row.what)
+        seen[same] = seen.get(same, 0) + 1
+        paint = [(4, "table--muted")]
+        if row.node == name:
+            paint.append((2, "table--accent"))
+        lines.append(Line((*same, seen[same]), cells, row.at, tuple(paint)))
+    return lines
+
+
+def _no_timers(session: Session, name: str) -> str:
+    return "No timer is armed: nothing will happen until a command is given."
+
+
+class TimersPane(TablePane):
+    """Every armed timer of the lab."""
+
+    PANE_ID = "timers"
+    DIGIT = "8"
+    HELP = """\
+Every armed **timer** of the lab, of all nodes, soonest first (`timers`): when it fires, how long that is from now,
+whose it is, and what it does. `ageing` timers are lifetimes: they do not keep a lab from being idle. `n` goes to the
+next one.
+"""
+    SECTIONS: ClassVar[tuple[Section, ...]] = (
+        Section(
+            "Timers",
+            (Column("At"), Column("In", right=True), Column("Node"), Column("What"), Column("")),
+            _timers,
+            _no_timers,
+        ),
+    )
+
+    def entitle(self, node: str = "") -> None:
+        """The timers are those of the whole lab."""
+        super().entitle("all nodes" if node else "")

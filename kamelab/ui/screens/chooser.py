@@ -1,0 +1,5 @@
+"""stub"""
+from __future__ import annotations
+from textual.screen import Screen
+class ChooserScreen(Screen[None]):
+    pass

@@ -1,0 +1,67 @@
+"""The key line at the bottom: the few keys that matter where the focus is. Each can be clicked."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+PROMPT = (
+    ("Esc", "panes", "screen.leave_prompt"),
+    ("Tab", "complete", "screen.complete"),
+    ("^R", "run/pause", "screen.toggle_run"),
+    ("^N", "step", "screen.step"),
+    ("^B", "back", "screen.back"),
+    ("F1", "help", "screen.help"),
+    ("^P", "palette", "app.command_palette"),
+    ("^Q", "quit", "app.quit"),
+)
+PROGRAM = (
+    ("^C", "interrupt", "screen.interrupt"),
+    ("^R", "pause/run", "screen.toggle_run"),
+    ("Esc", "panes", "screen.leave_prompt"),
+    ("F1", "help", "screen.help"),
+    ("^P", "palette", "app.command_palette"),
+)
+READING = (("Enter", "give the line to the program", ""), ("^D", "end of file", "screen.end_of_file"), *PROGRAM[:1])
+PANE = (
+    (":", "prompt", "screen.prompt"),
+    (",", "back", "screen.back"),
+    (".", "step", "screen.step"),
+    ("n", "next timer", "screen.next_timer"),
+    ("Space", "run/pause", "screen.toggle_run"),
+    ("z", "zoom", "screen.zoom"),
+    ("?", "help", "screen.help"),
+    ("1-9 0", "panes", ""),
+    ("i", "inside", "screen.jump('inside')"),
+    ("t", "task", "screen.jump('task')"),
+    ("/", "filter", "screen.filter"),
+    ("[ ]", "node", "screen.other_node(1)"),
+)
+
+
+class KeyLine(Widget):
+    """One line of keys; as many as there is room for."""
+
+    DEFAULT_CSS = """
+    KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    """
+
+    keys: reactive[tuple[tuple[str, str, str], ...]] = reactive(PROMPT)
+    """(key, what it does, action)."""
+
+    def render(self) -> Content:
+        """Keys in bold, each with its word."""
+        parts: list[Content] = []
+        room = self.size.width - 2
+        for key, word, action in self.keys:
+            part = Content.from_markup("[b $footer-key-foreground]$key[/] $word", key=key, word=word)
+            if action:
+                part = Content.from_markup(
+                    f"[@click={action}][b $footer-key-foreground]$key[/] $word[/]", key=key, word=word
+                )
+            if room < part.cell_length:
+                break
+            room -= part.cell_length + 2
+            parts.append(part)
+        return Content("  ").join(parts)
