@@ -22,7 +22,7 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
-	@$(PY) -m kamelab
+	@if [ -t 1 ]; then $(PY) -m kamelab open demo; else $(PY) -m kamelab; fi
 
 test: $(VENV)/.dev
 	$(PY) -m pytest -m "not interop" -n auto --maxprocesses 8 --dist loadgroup $(ARGS)

@@ -49,6 +49,8 @@ class Client:
 
     def ready(self, events: int) -> None:
         """The socket can be read or written."""
+        if self.gone:
+            return
         if events & selectors.EVENT_WRITE:
             self._flush()
         if events & selectors.EVENT_READ and not self.gone:

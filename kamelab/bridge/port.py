@@ -1,7 +1,8 @@
 """Joining a link's port to a device: frames out of the lab into it, and its frames into the lab as journal inputs.
 
-The port itself is part of the engine (`kamelab.sim.port`); here is the end that the host holds. Frames from outside
-are applied at the present virtual time. After the world was built anew (`back`, `reset`) the device is put on again.
+The port itself is part of the engine (`kamelab.sim.port`, `Session.plug`); here is the end that the host holds.
+Frames from outside are applied at the present virtual time. After the world was built anew (`back`, `reset`) the device
+is put on again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import NamedTuple, Protocol
 from kamelab.core.errors import KamelabError
 from kamelab.lab.journal import Entry
 from kamelab.lab.session import Session
-from kamelab.lab.suggest import did_you_mean
 
 BURST = 64
 """Frames taken from one device before others get their turn."""
@@ -39,39 +39,35 @@ class Device(Protocol):
         """Give it back."""
 
 
+def plug(session: Session, ports: list[tuple[str, str]]) -> None:
+    """Boot the lab with these ports, each (link, name); one that was played with the same ports goes on.
+
+    Raises BridgeError: it has been played with others, no such link, no Ethernet, a name used twice.
+    """
+    texts = tuple(f"{link} {name}" for link, name in ports)
+    if session.events and set(texts) <= set(session.ports):
+        return
+    try:
+        session.plug(texts)
+    except KamelabError as error:
+        raise BridgeError(str(error)) from None
+
+
 class Attachment:
     """A device on a link's port. ``lost`` counts frames that the device did not take."""
 
     def __init__(self, session: Session, link: str, port: str, device: Device) -> None:
-        """Make the port (a journal input) and put the device on it.
-
-        Raises BridgeError: an unknown link, a line of ppp (it has no link-layer addresses), a name used before.
-        """
-        links = session.world.network.links
-        if link not in links:
-            raise BridgeError(f"no link is called {link!r}{did_you_mean(link, links)}")
-        if links[link].kind == "ppp":
-            raise BridgeError(f"{link} is a ppp line: only Ethernet links can be joined to the outside")
+        """Put the device on a port that the session has (`kamelab.lab.session.Session.plug`)."""
         self.session = session
         self.link = link
         self.port = port
         self.device = device
         self.lost = 0
-        self._plug()
+        self.keep()
 
-    def _plug(self) -> None:
-        """The port is there and the device is on it."""
-        if not self.keep():
-            self.session.input(Entry(self.session.now, self.session.events, "port", "", f"{self.link} {self.port}"))
-            self.keep()
-
-    def keep(self) -> bool:
-        """Put the device on the port again if the world was built anew; whether the port is there."""
-        for port in self.session.world.network.links[self.link].ports:
-            if port.name == self.port:
-                port.send = self._out
-                return True
-        return False
+    def keep(self) -> None:
+        """Put the device on the port; again if the world was built anew."""
+        self.session.world.network.links[self.link].port(self.port).send = self._out
 
     def _out(self, frame: bytes) -> None:
         if not self.session.replaying and not self.device.write(frame):
@@ -87,16 +83,13 @@ class Attachment:
                 break
             count += 1
             if frame:
-                self._plug()
                 text = f"{self.link} {self.port} {frame.hex()}"
                 session.input(Entry(session.now, session.events, "frame", "", text))
         return count
 
     def close(self) -> None:
         """Take the device off; the port swallows from now on."""
-        for port in self.session.world.network.links[self.link].ports:
-            if port.name == self.port:
-                port.send = None
+        self.session.world.network.links[self.link].port(self.port).send = None
         self.device.close()
 
 

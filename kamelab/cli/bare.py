@@ -7,7 +7,7 @@ import click
 from kamelab.cli import list_cmd
 from kamelab.cli.graph import supports_boxes
 from kamelab.cli.options import err, on_terminal, open_lab, out
-from kamelab.cli.play import Interrupts, Player
+from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Player
 from kamelab.cli.writer import TextWriter
 from kamelab.lab.layout import draw
 
@@ -66,8 +66,7 @@ def bare(ctx: click.Context) -> int:
     if on_terminal():
         from kamelab.ui.app import run_chooser
 
-        run_chooser()
-        return 0
+        return run_chooser()
     return play_demo(ctx)
 
 
@@ -87,11 +86,11 @@ def play_demo(ctx: click.Context) -> int:
                     number += 1
                     player.play(line, number, interrupts)
                     if interrupts.stopped:
-                        return 130
+                        return STATUS_INTERRUPTED
     finally:
         session.close()
     click.echo("\n# The labs that come with kamelab.\n")
     ctx.invoke(list_cmd.command, as_json=False)
     click.echo()
     out(FAREWELL)
-    return player.status()
+    return player.finish()

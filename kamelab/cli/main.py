@@ -19,6 +19,7 @@ EXIT_USAGE = 2
 EXIT_WARNINGS = 3
 EXIT_INVALID = 4
 EXIT_FAULT = 70
+FAULT_WORDS = "kamelab: this is a fault of kamelab's own; please report it with the lines above"
 
 
 class Subcommand(NamedTuple):
@@ -33,6 +34,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "open": Subcommand("kamelab.cli.open_cmd", "Open a lab on the screen."),
     "sh": Subcommand("kamelab.cli.sh", "Take console lines for a lab from standard input."),
     "run": Subcommand("kamelab.cli.run", "Play a script of console lines on a lab."),
+    "exec": Subcommand("kamelab.cli.exec_cmd", "Run a console line in a lab that runs elsewhere."),
     "check": Subcommand("kamelab.cli.check", "Grade a script or session against a lab's tasks."),
     "lint": Subcommand("kamelab.cli.lint", "Check that labs load, fail unsolved and pass solved."),
     "list": Subcommand("kamelab.cli.list_cmd", "List the labs that come with kamelab."),
@@ -43,7 +45,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
 }
 """In the order of `kamelab --help`."""
 
-UNBUILT = ("exec", "grade", "new", "serve", "doctor")
+UNBUILT = ("grade", "new", "serve", "doctor")
 """Subcommands of the design that a later version brings."""
 
 
@@ -66,6 +68,9 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does it, with the nearest name proposed for an unknown one."""
+        if ctx.resilient_parsing:
+            # Completion: what is typed is half a name.
+            return super().resolve_command(ctx, args)
         if args and args[0] in UNBUILT:
             ctx.fail(f"{args[0]!r} is not built yet.")
         if args and not args[0].startswith("-") and args[0] not in SUBCOMMANDS:
@@ -108,7 +113,7 @@ def _report(ctx: click.Context, error: Exception) -> int:
     import traceback
 
     traceback.print_exception(error, file=sys.stderr)
-    click.echo("kamelab: this is a fault of kamelab's own; please report it with the lines above", err=True)
+    click.echo(FAULT_WORDS, err=True)
     return EXIT_FAULT
 
 

@@ -25,6 +25,7 @@ def command(ctx: click.Context, lab: str, seed: int | None) -> None:
     from kamelab.ui.app import run_app
 
     try:
-        run_app(session)
+        status = run_app(session)
     finally:
         session.close()
+    ctx.exit(status)

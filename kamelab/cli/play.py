@@ -1,7 +1,7 @@
 """Playing console lines without a screen: one line from its start to its end, and what is shown meanwhile.
 
-`drive` runs as fast as possible, for scripts and pipes; `drive_live` lets virtual time follow the wall's clock, for
-line mode on a terminal. Both let ^C of the user reach the foreground program as a journaled input.
+`drive` runs as fast as possible, for scripts and pipes; `Live` lets virtual time follow the wall's clock, for line
+mode on a terminal. Both let ^C of the user reach the foreground program as a journaled input.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
+from kamelab.cli.main import EXIT_FAILED, EXIT_FAULT, EXIT_WARNINGS, FAULT_WORDS
+from kamelab.cli.options import err
 from kamelab.cli.script import without_comment
 from kamelab.cli.writer import Writer
 from kamelab.core.clock import SECOND
 from kamelab.lab.console import submit
 from kamelab.lab.session import STATUS_TIMEOUT, TTY, Session
 
-STATUS_WARNING = 3
-"""A console command that did its work, but not quite: `export` without all frames."""
-STATUS_FAULT = 70
+STATUS_INTERRUPTED = 130
 SLICE = 500
 """Events between two looks at ^C while no program is in the foreground."""
 TICK = 0.05
@@ -188,12 +188,15 @@ class Player:
             if status is None:
                 # Not waited for: the user's second ^C, or events without end at one instant.
                 status = 128 + signal.SIGINT if interrupts.stopped else STATUS_TIMEOUT
-        warned = outcome.command is None and status == STATUS_WARNING
+        # A console command that did its work, but not quite: `export` without all frames.
+        warned = outcome.command is None and status == EXIT_WARNINGS
         if warned:
             self.warned = True
         elif status:
             self.failed.append((number, status))
         self._end(status)
+        # One that came too late for this line.
+        interrupts.heed(self.session)
         return Done(status, outcome.action, bool(status) and not warned)
 
     def pass_time(self, line: str, interrupts: Interrupts) -> None:
@@ -213,8 +216,11 @@ class Player:
         for chunk in self.session.take_output():
             self.writer.chunk(chunk)
 
-    def status(self) -> int:
-        """The exit status so far."""
+    def finish(self) -> int:
+        """The exit status; tracebacks of programs that broke go to stderr."""
         if self.faults:
-            return STATUS_FAULT
-        return 1 if self.failed else STATUS_WARNING if self.warned else 0
+            for text in self.faults:
+                err(text)
+            err(f"{FAULT_WORDS}\n")
+            return EXIT_FAULT
+        return EXIT_FAILED if self.failed else EXIT_WARNINGS if self.warned else 0

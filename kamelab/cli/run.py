@@ -1,6 +1,6 @@
 """`kamelab run LAB [SCRIPT]`: plays console lines without a screen, and writes down what happened.
 
-Left out, and said so: joining the outside world in real time (`--realtime`, `--tap`, `--udp`, `--control`).
+With `--realtime` it runs at wall speed, joined to the outside world (`kamelab.bridge`).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import msgspec
 
 from kamelab import __version__
 from kamelab.capture.export import export
+from kamelab.cli.main import EXIT_USAGE
 from kamelab.cli.options import duration, err, open_lab, out
-from kamelab.cli.play import Interrupts, Player
-from kamelab.cli.script import ScriptLine, load_script, read_script
+from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Player
+from kamelab.cli.script import ScriptLine, load_script, read_script, without_comment
 from kamelab.cli.writer import JsonWriter, TextWriter, Writer
 from kamelab.core.trace import Record
-from kamelab.lab.session import TIMEOUT, Goal, Session
+from kamelab.lab.session import TIMEOUT, Chunk, Goal, Session
 from kamelab.lab.units import format_duration
 
-STATUS_INTERRUPTED = 130
 NAMED = 8
 """Failed lines that a message names."""
 
@@ -32,9 +32,12 @@ class Files(NamedTuple):
     trace: BinaryIO | None
 
 
-def _unbuilt(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    if value:
-        raise click.UsageError(f"{param.opts[0]} is not built yet")
+class Joined(NamedTuple):
+    """To what a lab at wall speed is joined, as the options say it."""
+
+    taps: tuple[str, ...]
+    udps: tuple[str, ...]
+    control: str | None
 
 
 @click.command("run")
@@ -57,10 +60,15 @@ def _unbuilt(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 @click.option("--trace", envvar="KAMELAB_RUN_TRACE", metavar="FILE", help="Write every trace record as a JSON line.")
 @click.option("--json", "as_json", envvar="KAMELAB_RUN_JSON", is_flag=True, help="One JSON object a line.")
 @click.option("--quiet", is_flag=True, help="Programs' output without the echo of lines.")
-@click.option("--realtime", is_flag=True, hidden=True, expose_value=False, is_eager=True, callback=_unbuilt)
-@click.option("--tap", multiple=True, hidden=True, expose_value=False, is_eager=True, callback=_unbuilt)
-@click.option("--udp", multiple=True, hidden=True, expose_value=False, is_eager=True, callback=_unbuilt)
-@click.option("--control", hidden=True, expose_value=False, is_eager=True, callback=_unbuilt)
+@click.option("--realtime", is_flag=True, help="Run at wall speed until ^C, or until --until.")
+@click.option("--tap", multiple=True, metavar="LINK=DEV", help="Join a link to a TAP device (with --realtime).")
+@click.option(
+    "--udp",
+    multiple=True,
+    metavar="LINK=HOST:PORT,HOST:PORT",
+    help="Join a link to another program, one frame a datagram: our end, its end (with --realtime).",
+)
+@click.option("--control", metavar="SOCKET", help="Take lines from `kamelab exec` there (with --realtime).")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -74,6 +82,10 @@ def command(
     trace: str | None,
     as_json: bool,
     quiet: bool,
+    realtime: bool,
+    tap: tuple[str, ...],
+    udp: tuple[str, ...],
+    control: str | None,
 ) -> None:
     """Play the console lines of SCRIPT (- is standard input) on LAB, as fast as possible.
 
@@ -84,6 +96,11 @@ def command(
     Exit codes: 0 all well, 1 a line failed, 2 wrong usage, 3 only warnings,
     4 the lab, script or session is invalid, 70 a fault of kamelab's own.
     """
+    joined = Joined(tap, udp, control) if realtime else None
+    if joined is None and (tap or udp or control):
+        raise click.UsageError("--tap, --udp and --control need --realtime")
+    if joined is not None and (strict or as_json):
+        raise click.UsageError("--strict and --json do not go with --realtime")
     ctx.exit(
         play_lab(
             lab,
@@ -96,6 +113,7 @@ def command(
             trace=trace,
             as_json=as_json,
             quiet=quiet,
+            joined=joined,
         )
     )
 
@@ -112,6 +130,7 @@ def play_lab(
     trace: str | None = None,
     as_json: bool = False,
     quiet: bool = False,
+    joined: Joined | None = None,
 ) -> int:
     """What `kamelab run` does; times in ns. The exit status.
 
@@ -127,6 +146,10 @@ def play_lab(
         writer: Writer = JsonWriter(out, err) if as_json else TextWriter(out, err, echo=not quiet)
         player = Player(session, writer)
         player.opened()
+        if joined is not None:
+            status = play_live(player, lines, until, joined, echo=not quiet)
+            _write(session, files, player)
+            return status or player.finish()
         with Interrupts() as interrupts:
             whole = play_script(player, lines, name, strict, interrupts)
             if whole and until is not None:
@@ -134,8 +157,11 @@ def play_lab(
             elif whole and script is None:
                 run_until_idle(player, timeout, interrupts)
         _write(session, files, player)
-        _tell(player, "" if strict else name)
-        status = STATUS_INTERRUPTED if interrupts.stopped else player.status()
+        if player.failed and name and not strict:
+            err(f"kamelab: {name}: failed: {failures(player.failed)}\n")
+        status = player.finish()
+        if interrupts.stopped:
+            status = STATUS_INTERRUPTED
         writer.finish(session, status)
         return status
     finally:
@@ -156,6 +182,25 @@ def play_script(player: Player, lines: list[ScriptLine], name: str, strict: bool
             return False
     player.writer.place = ""
     return True
+
+
+def play_live(player: Player, lines: list[ScriptLine], until: int | None, joined: Joined, *, echo: bool) -> int:
+    """Run at wall speed, the lines first; the exit status."""
+    from kamelab.bridge.port import BridgeError
+    from kamelab.bridge.realtime import run
+
+    def show(chunk: Chunk) -> None:
+        if echo or chunk.kind != "echo":
+            player.writer.chunk(chunk)
+
+    texts = [without_comment(player.session, line.text) for line in lines]
+    try:
+        return run(
+            player.session, joined.taps, joined.udps, joined.control, lines=texts, until=until, show=show, say=err
+        )
+    except BridgeError as error:
+        err(f"kamelab: {error}\n")
+        return EXIT_USAGE
 
 
 def run_until(player: Player, until: int, interrupts: Interrupts) -> None:
@@ -206,13 +251,8 @@ def record_object(record: Record) -> dict[str, Any]:
     return {**record._asdict(), "frame": record.frame.hex()}
 
 
-def _tell(player: Player, name: str) -> None:
-    """Say on stderr which lines of script ``name`` failed, and print the tracebacks of programs that broke."""
-    if player.failed and name:
-        named = ", ".join(f"line {number} (status {status})" for number, status in player.failed[:NAMED])
-        more = len(player.failed) - NAMED
-        err(f"kamelab: {name}: failed: {named}{f' and {more} more' if more > 0 else ''}\n")
-    for text in player.faults:
-        err(text)
-    if player.faults:
-        err("kamelab: this is a fault of kamelab's own; please report it with the lines above\n")
+def failures(failed: list[tuple[int, int]]) -> str:
+    """``line 3 (status 1), line 7 (status 124)``; of many the first ones."""
+    named = ", ".join(f"line {number} (status {status})" for number, status in failed[:NAMED])
+    more = len(failed) - NAMED
+    return f"{named} and {more} more" if more > 0 else named

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
 from kamelab.lab.console import split
+from kamelab.lab.journal import is_session
 from kamelab.lab.reading import LabError, Problem
 from kamelab.lab.session import Session
 from kamelab.userland.shell_grammar import ShellError, parse
@@ -99,6 +100,9 @@ def read_script(session: Session, text: str, name: str) -> list[ScriptLine]:
 
     Raises LabError with every line that names an unknown node or command, or that the shell's grammar refuses.
     """
+    if is_session(text):
+        message = "expected console lines, not a session file: give it in place of the lab"
+        raise LabError([Problem(name, 1, "script", message)])
     gatherer = Gatherer(session)
     lines = [line for source in text.split("\n") if (line := gatherer.feed(source.removesuffix("\r"))) is not None]
     if (unended := gatherer.rest()) is not None:

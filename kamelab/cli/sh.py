@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from kamelab.cli.complete import Completer
+from kamelab.cli.main import EXIT_FAULT
 from kamelab.cli.options import duration, err, on_terminal, open_lab, out
-from kamelab.cli.play import Interrupts, Live, Player
+from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Live, Player
 from kamelab.cli.script import STDIN, Gatherer, check_line
 from kamelab.cli.writer import TextWriter
 from kamelab.lab.console_time import speed_factor
@@ -23,7 +23,6 @@ from kamelab.lab.session import Session
 
 HISTORY = 1000
 """Lines of history that are kept."""
-STATUS_INTERRUPTED = 130
 
 
 @click.command("sh")
@@ -57,22 +56,27 @@ def piped(session: Session) -> int:
     player = Player(session, TextWriter(out, err))
     player.opened()
     gatherer = Gatherer(session)
-    with Interrupts() as interrupts:
+    interrupts = Interrupts()
+    try:
         # readline, not iteration: a line is played as soon as it is there.
         for source in iter(sys.stdin.readline, ""):
             line = gatherer.feed(source.removesuffix("\n").removesuffix("\r"))
             if line is None:
                 continue
             player.writer.place = f"{STDIN}:{line.number}: "
-            done = player.play(line.text, line.number, interrupts)
+            with interrupts:
+                done = player.play(line.text, line.number, interrupts)
             if interrupts.stopped:
                 return STATUS_INTERRUPTED
             if done.action == "quit":
-                return player.status()
+                return player.finish()
+    except KeyboardInterrupt:
+        # While it waited for a line.
+        return STATUS_INTERRUPTED
     if (unended := gatherer.rest()) is not None:
         err(f"{check_line(session, unended, STDIN)}\n")
         player.failed.append((unended.number, 2))
-    return player.status()
+    return player.finish()
 
 
 def interactive(session: Session) -> int:
@@ -85,29 +89,35 @@ def interactive(session: Session) -> int:
     with line_editing(session):
         while True:
             try:
-                source = input("> " if gatherer.open else f"{session.selected}# ")
+                if not _turn(player, live, gatherer):
+                    break
             except EOFError:
                 click.echo()
                 break
             except KeyboardInterrupt:
+                # At the prompt, or between it and the program.
                 click.echo()
                 gatherer.rest()
                 # After `back` a program may hold the console while time stands.
                 session.interrupt()
                 player.show()
-                continue
-            line = gatherer.feed(source)
-            if line is None:
-                continue
-            with Interrupts() as interrupts:
-                done = player.play(line.text, line.number, interrupts)
-            if done.action == "quit" or interrupts.seen > 1:
-                break
-            if done.action.startswith("speed "):
-                live.factor = speed_factor(done.action.removeprefix("speed "))
-    for text in player.faults:
-        err(text)
-    return 70 if player.faults else 0
+    status = player.finish()
+    return status if status == EXIT_FAULT else 0
+
+
+def _turn(player: Player, live: Live, gatherer: Gatherer) -> bool:
+    """Ask for a line, and play it if it is whole; False if the user wants to be out.
+
+    Raises EOFError and KeyboardInterrupt from the prompt.
+    """
+    line = gatherer.feed(input("> " if gatherer.open else f"{player.session.selected}# "))
+    if line is None:
+        return True
+    with Interrupts() as interrupts:
+        done = player.play(line.text, line.number, interrupts)
+    if done.action.startswith("speed "):
+        live.factor = speed_factor(done.action.removeprefix("speed "))
+    return done.action != "quit" and interrupts.seen < 2
 
 
 @contextlib.contextmanager
@@ -120,12 +130,14 @@ def line_editing(session: Session) -> Iterator[None]:
         return
     import platformdirs
 
+    from kamelab.cli.complete import DELIMITERS, Completer
+
     history = Path(platformdirs.user_state_dir("kamelab")) / "sh_history"
     with contextlib.suppress(OSError):
         readline.read_history_file(history)
     readline.set_history_length(HISTORY)
-    readline.set_completer_delims(" \t\n;|&<>")
-    readline.set_completer(Completer(session, readline.get_line_buffer, readline.get_begidx))
+    readline.set_completer_delims(DELIMITERS)
+    readline.set_completer(Completer(session, readline.get_line_buffer, readline.get_endidx))
     readline.parse_and_bind("bind ^I rl_complete" if "libedit" in (readline.__doc__ or "") else "tab: complete")
     try:
         yield

@@ -6,6 +6,7 @@ own background shell, all nodes at once. Startup lines that block hold up only t
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from kamelab.core.errors import Errno
@@ -33,8 +34,11 @@ class World(NamedTuple):
             system.close()
 
 
-def build(lab: schema.Lab, seed: int) -> World:
-    """Make nodes and links, and boot them; the clock stands at 0 afterwards."""
+def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
+    """Make nodes and links, and boot them; the clock stands at 0 afterwards.
+
+    ``ports``, each ``LINK PORT``, are where links end in the outside world.
+    """
     network = Network(seed, lab.epoch)
     systems: dict[str, System] = {}
     for name, link in lab.links.items():
@@ -47,6 +51,9 @@ def build(lab: schema.Lab, seed: int) -> World:
             mtu=link.mtu,
             up=link.up,
         )
+    for text in ports:
+        link_name, port = text.split()
+        network.links[link_name].port(port)
     for name, spec in lab.nodes.items():
         node = network.add_node(name)
         for ifname, interface in spec.interfaces.items():
@@ -83,8 +90,8 @@ def configure(node: Node, spec: schema.Node) -> None:
             syscalls.ioctl(node, "SIOCSIFFLAGS", ifname, up=True)
 
 
-def start(system: System, spec: schema.Node) -> None:
-    """Files, and the startup lines as one background shell."""
+def start(system: System, spec: schema.Node, cause: int = 0) -> None:
+    """Files, and the startup lines as one background shell; ``cause`` is the record of what made the node boot."""
     system.files.update(spec.files)
     if spec.startup:
-        system.shell("\n".join(spec.startup), CONSOLE, background=True)
+        system.shell("\n".join(spec.startup), CONSOLE, background=True, cause=cause)

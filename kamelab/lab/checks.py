@@ -70,7 +70,7 @@ def judge_of(spec: schema.Check, start: Start) -> Judge:
     """A judge for a check whose task begins at ``start``."""
     match spec:
         case schema.PacketCheck():
-            return checks_packets.PacketJudge(spec, start.packets)
+            return checks_packets.PacketJudge(spec, start.packets, start.num)
         case schema.DropCheck():
             return checks_packets.DropJudge(spec, start.num)
         case schema.CommandCheck() | schema.OutputCheck():

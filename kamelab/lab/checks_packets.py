@@ -1,7 +1,7 @@
 """Judges of packets and drops: they add up from the task's start and read every record once.
 
-A frame counts once, however many interfaces it was seen at: by the record of its sending. A forwarded packet is a new
-frame on the next link.
+A frame counts once, however many interfaces it was seen at: by the record of its sending, which also decides whether it
+lies before the task's start. A forwarded packet is a new frame on the next link.
 """
 
 from __future__ import annotations
@@ -51,29 +51,27 @@ class Limits:
 class Border:
     """A side of a packet check: a time, or the first packet that a filter takes. ``before`` and ``after`` are such."""
 
-    __slots__ = ("_filter", "at")
+    __slots__ = ("_filter", "_num", "_time")
 
     def __init__(self, moment: int | str) -> None:
         self._filter: Filter | None = compile_filter(moment) if isinstance(moment, str) else None
-        self.at: int | None = moment if isinstance(moment, int) else None
-        """ns since boot, None while the packet has not come."""
+        self._time = moment if isinstance(moment, int) else 0
+        self._num: int | None = None
 
-    def reached(self, packet: PacketView) -> bool:
-        """Whether this packet lies behind the border. The packet that makes the border does not."""
+    def reached(self, packet: PacketView, num: int) -> bool:
+        """Whether this packet lies behind the border, by its number. The packet that makes the border does not."""
         if self._filter is None:
-            return self.at is not None and packet.time > self.at
-        if self.at is not None:
-            return True
-        if self._filter.matches(packet):
-            self.at = packet.time
-        return False
+            return packet.time > self._time
+        if self._num is None and self._filter.matches(packet):
+            self._num = num
+        return self._num is not None and num > self._num
 
 
 class PacketJudge:
     """Packets that a display filter takes."""
 
-    def __init__(self, spec: PacketCheck, start: int) -> None:
-        """``start``: frames captured before the task."""
+    def __init__(self, spec: PacketCheck, start: int, num: int) -> None:
+        """``start``: frames captured before the task, ``num``: the last record before it."""
         self._filter = compile_filter(spec.filter)
         self._node = spec.node
         self._link = spec.link
@@ -82,6 +80,7 @@ class PacketJudge:
         self._after = Border(spec.after) if spec.after is not None else None
         self._limits = Limits(spec.min, spec.max)
         self._next = start
+        self._start = num
         self._frames: set[int] = set()
         self._times: deque[int] = deque(maxlen=max(spec.min, 1))
         self._close = self._within is None
@@ -113,13 +112,13 @@ class PacketJudge:
         packet = view(moment.network, row)
         if self._link is not None and packet.link != self._link:
             return
-        late = self._before is not None and self._before.reached(packet)
-        open_ = self._after is None or self._after.reached(packet)
-        if late or not open_ or not self._filter.matches(packet):
-            return
         # A received frame names the record of its sending as its cause; one from outside the lab has none.
         frame = row[10] if row[6] == "rx" and row[10] else row[0]
-        if frame in self._frames:
+        # What comes first is a question of the place: at one node the order there, else that of sending.
+        num = frame if self._node is None else row[0]
+        late = self._before is not None and self._before.reached(packet, num)
+        open_ = self._after is None or self._after.reached(packet, num)
+        if late or not open_ or frame <= self._start or frame in self._frames or not self._filter.matches(packet):
             return
         self._frames.add(frame)
         times = self._times

@@ -26,13 +26,12 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """Events done before it."""
     kind: str
     """line: a program line ``NODE: ...``; console: a console command that changes something; input, eof, signal: of a
-    node's terminal; port: a link gets a port to the outside (``LINK PORT``); frame: one comes in by it
-    (``LINK PORT HEX``)."""
+    node's terminal; frame: one comes from outside (``LINK PORT HEX``)."""
     node: str = ""
     text: str = ""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, omit_defaults=True):
     """First line of a session file."""
 
     kamelab: str
@@ -40,6 +39,8 @@ class Head(msgspec.Struct, frozen=True):
     name: str
     seed: int
     lab: str
+    ports: tuple[str, ...] = ()
+    """Where links end in the outside world, each ``LINK PORT`` (`Session.plug`)."""
 
 
 class Tail(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ def is_session(text: str) -> bool:
 
 def load(text: str, path: str) -> SessionFile:
     """Read a session file. Raises `LabError` with file and line."""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     if len(lines) < 2:
         raise LabError([Problem(path, 1, "session", "expected a head line, journal entries, and a tail line")])
 

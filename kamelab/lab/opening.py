@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kamelab import __version__
+from kamelab.core.errors import KamelabError
 from kamelab.lab import schema
 from kamelab.lab.journal import Entry, SessionFile, is_session
 from kamelab.lab.journal import load as load_journal
@@ -34,6 +35,10 @@ def open_source(source: LabSource, seed: int | None = None) -> Session:
     lab = _embedded_lab(saved, source.path)
     session = Session(lab, saved.head.lab, saved.head.name, saved.head.seed)
     session.tasks = Tasks(session)
+    try:
+        session.plug(saved.head.ports)
+    except KamelabError as error:
+        raise LabError([Problem(source.path, saved.lines[0], "ports", str(error))]) from None
     check_entries(saved, session, source.path)
     session.journal = list(saved.entries)
     session.back(saved.tail.events, saved.tail.time)
@@ -89,14 +94,14 @@ def _fault(entry: Entry, session: Session) -> tuple[str, str] | None:
                 except ValueError as error:
                     return "text", str(error)
         return None
-    if entry.kind in ("port", "frame"):
-        if len(words) != (2 if entry.kind == "port" else 3) or words[0] not in links or links[words[0]].kind == "ppp":
-            return "text", f"expected an Ethernet link of the lab and a port's name, not {entry.text[:40]!r}"
-        if entry.kind == "frame" and re.fullmatch("(?:[0-9a-f]{2})+", words[2]) is None:
+    if entry.kind == "frame":
+        if " ".join(words[:2]) not in session.ports:
+            return "text", f"expected a link and one of its ports, as the head names them, not {entry.text[:40]!r}"
+        if len(words) != 3 or re.fullmatch("(?:[0-9a-f]{2})+", words[2]) is None:
             return "text", "expected a frame in hexadecimal"
         return None
     if entry.kind not in ("line", "signal", "input", "eof"):
-        return "kind", f"expected line, console, signal, input, eof, port or frame, not {entry.kind!r}"
+        return "kind", f"expected line, console, signal, input, eof or frame, not {entry.kind!r}"
     names = list(nodes) if entry.kind == "line" and entry.node == "all" else entry.node.split()
     if not names or any(name not in nodes for name in names) or (len(names) > 1 and entry.kind != "line"):
         return "node", f"expected a node of the lab, not {entry.node!r}"

@@ -22,6 +22,7 @@ from kamelab.lab import schema
 from kamelab.lab.build import World, build, configure, start
 from kamelab.lab.digest import digest
 from kamelab.lab.journal import SESSION_FORMAT, Entry, Head, Tail, dump
+from kamelab.lab.suggest import did_you_mean
 from kamelab.lab.units import format_duration, parse_duration, parse_probability, parse_rate
 from kamelab.sim.loop import run_event, run_ready, settle
 from kamelab.userland.proc import SIGINT, SIGKILL
@@ -154,6 +155,8 @@ class Session:
         self._foreground: Command | None = None
         self._instant = (0, 0)
         self._unattended = False
+        self.ports: tuple[str, ...] = ()
+        """Where links end in the outside world, each ``LINK PORT``; see `plug`."""
         self.world: World = build(lab, self.seed)
         self._collect()
 
@@ -241,6 +244,29 @@ class Session:
         self.journal.append(entry)
         self._apply(entry)
 
+    def plug(self, ports: tuple[str, ...]) -> None:
+        """Boot again with links that end in the outside world; each of ``ports`` is ``LINK PORT``.
+
+        Ports are part of what is booted, like the seed: they hear what nodes say at time 0. Without a device a port
+        swallows. Raises KamelabError: the lab has begun to run, no such link, no Ethernet, a name used twice.
+        """
+        if ports == self.ports:
+            return
+        if self.events or self.journal:
+            raise KamelabError("a lab can be joined to the outside only before it has run")
+        seen = set[str]()
+        for text in ports:
+            link, _, name = text.partition(" ")
+            if link not in self.lab.links:
+                raise KamelabError(f"no link is called {link!r}{did_you_mean(link, self.lab.links)}")
+            if self.lab.links[link].kind == "ppp":
+                raise KamelabError(f"{link} is a ppp line: only Ethernet links can be joined to the outside")
+            if not name or len(name.split()) != 1 or name in seen:
+                raise KamelabError(f"expected a name for each port, and each its own, not {name!r}")
+            seen.add(name)
+        self.ports = ports
+        self.rebuild()
+
     def _apply(self, entry: Entry) -> None:
         """Let one journal entry happen: one event."""
         network = self.world.network
@@ -265,8 +291,9 @@ class Session:
             systems[entry.node].input(TTY, entry.text)
         elif entry.kind == "eof":
             systems[entry.node].eof(TTY)
-        elif entry.kind in ("port", "frame"):
-            self._outside(entry, trace.cause)
+        elif entry.kind == "frame":
+            link, port, octets = entry.text.split()
+            network.links[link].transmit(network.links[link].port(port), bytes.fromhex(octets), trace.cause)
         else:
             self._change(entry.text.split())
         run_ready(network)
@@ -278,13 +305,6 @@ class Session:
         network = self.world.network
         network.clock.now = max(network.clock.now, time)
         settle(network)
-
-    def _outside(self, entry: Entry, cause: int) -> None:
-        """A link gets a port to the outside, or a frame comes in by one; the port without a device swallows."""
-        link, name, *octets = entry.text.split()
-        port = self.world.network.links[link].port(name)
-        for one in octets:
-            port.link.transmit(port, bytes.fromhex(one), cause)
 
     def _apply_signal(self, system: System, text: str) -> None:
         number, _, why = text.partition(" ")
@@ -334,7 +354,7 @@ class Session:
         self.world.systems[name] = fresh
         node.userland = fresh
         configure(node, spec)
-        start(fresh, spec)
+        start(fresh, spec, fresh.trace.cause)
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -542,7 +562,7 @@ class Session:
         self._foreground = None
         self._instant = (0, 0)
         self.replaying = True
-        self.world = build(self.lab, self.seed)
+        self.world = build(self.lab, self.seed, self.ports)
         self._collect()
         self.replaying = False
         for hook in self.rebuilt:
@@ -557,7 +577,7 @@ class Session:
 
     def save(self) -> bytes:
         """The session file up to this position."""
-        head = Head(__version__, SESSION_FORMAT, self.name, self.seed, self.text)
+        head = Head(__version__, SESSION_FORMAT, self.name, self.seed, self.text, self.ports)
         return dump(head, self.journal[: self.cursor], Tail(self.events, self.now, self.digest()))
 
     def close(self) -> None:

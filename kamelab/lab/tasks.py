@@ -122,6 +122,7 @@ class Tasks:
         self._cursor = 0
         self._packets = 0
         self._num = 0
+        self._news: list[str] = []
         if self.states:
             session.watchers.append(self._after_event)
             session.rebuilt.append(self._restart)
@@ -179,6 +180,7 @@ class Tasks:
             if not session.journal:
                 task.hints_given = 0
         self._cursor = self._packets = self._num = 0
+        self._news = []
         self.version += 1
         self._begin(session, Start(0, 0, 0, 0))
 
@@ -201,6 +203,10 @@ class Tasks:
         task = self.active
         if task is not None:
             self._look(session, task, Moment(session.world.network, session.commands, touched), end)
+        # Not in the midst of a program's line.
+        if self._news and session.foreground is None:
+            session.say("message", "".join(self._news))
+            self._news = []
 
     def _said_done(self, session: Session) -> bool:
         entry = session.journal[session.cursor - 1]
@@ -233,7 +239,8 @@ class Tasks:
         self._begin(session, Start(session.now, trace.lost + len(trace.packets), trace.num, len(session.commands)))
 
     def _say(self, session: Session, task: TaskState) -> None:
-        if self._quiet:
+        """The news of a pass, for when no program holds the console."""
+        if self._quiet or session.replaying:
             return
         total = len(self.states)
         text = f"task {task.number} of {total} passed: {task.spec.title}\n"
@@ -241,4 +248,4 @@ class Tasks:
             text += "that was the last task of the lab\n"
         else:
             text += f"next is task {task.number + 1}: {self.states[task.number].spec.title} (type task to read it)\n"
-        session.say("message", text)
+        self._news.append(text)

@@ -80,7 +80,7 @@ class Link:
         self.stations.append(interface)
 
     def port(self, name: str) -> Port:
-        """The port of that name, made if it is not there: what it sends comes from `Port.link` like any frame."""
+        """The port of that name, made if it is not there."""
         for port in self.ports:
             if port.name == name:
                 return port

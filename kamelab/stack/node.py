@@ -157,16 +157,23 @@ class Node:
     # -- building ------------------------------------------------------------------------------------------------
 
     def add_interface(self, name: str, mac: bytes, mtu: int, link: Medium, *, pointopoint: bool = False) -> Interface:
-        """Attach an interface. lo0 keeps the last index, as on a BSD box, where drivers attach before it."""
+        """Attach an interface. lo0 keeps the last index, as on a BSD box, where drivers attach before it.
+
+        Where lo0 is up already it is configured anew, because its addresses carry its index as their zone.
+        """
         index = len(self.interfaces) + 1
         iface = Interface(self, name, index, mac, mtu, link)
         iface.pointopoint = pointopoint
         last = self.interfaces.pop("lo0", None)
         self.interfaces[name] = iface
         if last is not None:
+            if last.addresses:
+                in6.loopback_forget(self, last)
             iface.index, last.index = last.index, index
             self.interfaces["lo0"] = last
         self.interfaces_by_index = {one.index: one for one in self.interfaces.values()}
+        if last is not None and last.up:
+            self.perform(in6.in6_if_up(self, last))
         return iface
 
     def set_up(self, iface: Interface, up: bool) -> list[Action]:

@@ -31,9 +31,11 @@ class KamelabApp(App[int]):
     TITLE = "kamelab"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {_palette}
 
-    def __init__(self, session: Session | None = None) -> None:
+    def __init__(self, session: Session | None = None, *, speed: float = 1.0) -> None:
         super().__init__()
         self.session = session
+        self.speed = speed
+        """At which labs begin: virtual seconds a second, 0 as fast as can be."""
         self.chosen = session is None
         """It began with the chooser: leaving a lab leads back there."""
         if "TEXTUAL_ANIMATIONS" not in os.environ:
@@ -61,7 +63,7 @@ class KamelabApp(App[int]):
     def on_mount(self) -> None:
         """The lab, or the chooser."""
         if self.session is not None:
-            self.push_screen(LabScreen(self.session))
+            self.push_screen(LabScreen(self.session, self.speed))
         else:
             self._choose()
 
@@ -94,7 +96,7 @@ class KamelabApp(App[int]):
         if self.session is not None:
             self.session.close()
         self.session = session
-        self.push_screen(LabScreen(session))
+        self.push_screen(LabScreen(session, self.speed))
 
     def action_chooser(self) -> None:
         """To the chooser; the session is kept."""

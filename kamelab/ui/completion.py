@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from os.path import commonprefix
 from typing import NamedTuple
 
 from kamelab.capture.fields import FIELD_NAMES
@@ -51,7 +50,10 @@ class Completion(NamedTuple):
     @property
     def common(self) -> str:
         """What all candidates begin with."""
-        return commonprefix([one.text for one in self.candidates])
+        texts = [one.text for one in self.candidates]
+        low, high = min(texts, default=""), max(texts, default="")
+        same = next((at for at, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
+        return low[:same]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ fault: nothing is kept then.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_state_path
@@ -30,10 +31,8 @@ class History:
         self.lines: list[str] = []
         self._at = 0
         self._draft = ""
-        try:
+        with suppress(OSError, UnicodeDecodeError):
             self.lines = [line for line in self.path.read_text(encoding="utf-8").splitlines() if line][-LIMIT:]
-        except (OSError, UnicodeDecodeError):
-            pass
         self._at = len(self.lines)
 
     def add(self, line: str) -> None:
@@ -61,11 +60,9 @@ class History:
         return self._draft if self._at == len(self.lines) else self.lines[self._at]
 
     def _write(self) -> None:
-        try:
+        with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text("\n".join(self.lines) + "\n", encoding="utf-8")
-        except OSError:
-            pass
 
 
 def sessions_dir() -> Path:

@@ -32,10 +32,16 @@ class LabCommands(Provider):
                 yield _Entry(key.title, text, partial(app.run_action, key.action, app.screen))
             session = app.runner.session
             for node in session.lab.nodes:
-                yield _Entry(f"Select {node}", "Show this node; lines without NODE: go there", partial(app.give, f"select {node}"))
+                yield _Entry(
+                    f"Select {node}",
+                    "Show this node; lines without NODE: go there",
+                    partial(app.give, f"select {node}"),
+                )
             for name, link in session.world.network.links.items():
                 other = "down" if link.up else "up"
-                yield _Entry(f"Take link {name} {other}", f"link {name} {other}", partial(app.give, f"link {name} {other}"))
+                yield _Entry(
+                    f"Take link {name} {other}", f"link {name} {other}", partial(app.give, f"link {name} {other}")
+                )
             for node in session.lab.nodes:
                 yield _Entry(f"Reboot {node}", "Switch it off and on", partial(app.give, f"reboot {node}"))
             yield _Entry("Begin the lab again", "reset", partial(app.give, "reset"))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kamelab.lab.console import Outcome, submit
 from kamelab.lab.console_time import speed_factor
-from kamelab.lab.session import Goal, Session
+from kamelab.lab.session import TTY, Goal, Session
 
 SLICE = 0.003
 """Seconds of wall time that events may take between two turns of the screen."""
@@ -151,6 +151,8 @@ class Runner:
             session.goal = self._own_goal()
         goal = session.goal
         paced = bool(self.speed) and goal.events is None and not goal.kind
+        if not paced and self._typing_awaited(goal):
+            return NAP
         self.slices += 1
         began = self.wall()
         until = self._due(began) if paced else None
@@ -159,13 +161,23 @@ class Runner:
             if session.advance(BATCH, until):
                 self._reached()
                 return 0.0 if self.running else None
-            if until is not None and session.events - before < BATCH:
+            if until is not None and session.now >= until and session.events == before:
                 return self._nap(until)
+            if not paced and self._typing_awaited(goal):
+                return NAP
             if self.wall() - began >= SLICE:
                 if until is not None:
                     # The machine is slower than asked for: owe nothing.
                     self._rebase()
                 return 0.0
+
+    def _typing_awaited(self, goal: Goal) -> bool:
+        """As fast as can be does not mean past somebody who is asked to type: then time waits."""
+        command = goal.command
+        if command is None or command.status is not None:
+            return False
+        systems = self.session.world.systems
+        return any(systems[node].reading(TTY) for node in command.nodes)
 
     def _own_goal(self) -> Goal:
         """The goal of a foreground program that was stepped through or gone back into; else none at all."""

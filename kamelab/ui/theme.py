@@ -27,7 +27,7 @@ THEMES: tuple[Theme, ...] = (
         warning="#e0af68",
         error="#e67e80",
         dark=True,
-        variables={"footer-key-foreground": "#e0af68"},
+        variables={"footer-key-foreground": "#e0af68", "block-cursor-blurred-background": "#2c3542"},
     ),
     Theme(
         name=LIGHT,
@@ -42,7 +42,7 @@ THEMES: tuple[Theme, ...] = (
         warning="#8a5a00",
         error="#a8232b",
         dark=False,
-        variables={"footer-key-foreground": "#8a5a00"},
+        variables={"footer-key-foreground": "#8a5a00", "block-cursor-blurred-background": "#d9dfe6"},
     ),
     Theme(
         name=CONTRAST,
@@ -57,7 +57,7 @@ THEMES: tuple[Theme, ...] = (
         warning="#ffff00",
         error="#ff6060",
         dark=True,
-        variables={"footer-key-foreground": "#ffff00"},
+        variables={"footer-key-foreground": "#ffff00", "block-cursor-blurred-background": "#404040"},
     ),
     # Okabe and Ito's palette: told apart with every kind of colour vision.
     Theme(
@@ -73,7 +73,7 @@ THEMES: tuple[Theme, ...] = (
         warning="#f0e442",
         error="#d55e00",
         dark=True,
-        variables={"footer-key-foreground": "#e69f00"},
+        variables={"footer-key-foreground": "#e69f00", "block-cursor-blurred-background": "#2c3542"},
     ),
 )
 """Kamelab's own themes; Textual's are there too."""

@@ -92,8 +92,8 @@ class Wires:
             self.macs += 1
             mac = bytes((2, 0, 0, 0, 0, self.macs))
             self.net.add_interface(node, f"ne{number}", mac, self.net.links[link])
-            if up:
-                syscalls.ioctl(node, "SIOCSIFFLAGS", f"ne{number}", up=True)
+        for number in range(len(links) if up else 0):
+            syscalls.ioctl(node, "SIOCSIFFLAGS", f"ne{number}", up=True)
         return node
 
     def host(self, name: str = "h1", **options: int) -> Node:
@@ -271,6 +271,12 @@ def mld_message(kind: int, group: bytes, *, delay: int = 0, src: bytes = STRANGE
 
 def echo(src: bytes, dst: bytes, data: bytes = b"12345678", hlim: int = 64) -> bytes:
     return icmp6(src, dst, icmp.ECHO_REQUEST, icmp.echo_body(1, 1, data), hlim=hlim)
+
+
+def echo_to(text: str, interface: Interface, **options: Any) -> Output:
+    """An echo request of the node itself, to an address in the zone of ``interface``."""
+    message = icmp.build(bytes(16), bytes(16), icmp.ECHO_REQUEST, 0, icmp.echo_body(1, 1, b"12345678"))
+    return Output("test", scoped(interface, A(text)), 58, message[:2] + b"\0\0" + message[4:], cksum=2, **options)
 
 
 def datagram(src: bytes, dst: bytes, port: int = 9, data: bytes = b"data", hlim: int = 64, sport: int = 1000) -> bytes:

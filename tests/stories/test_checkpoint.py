@@ -20,7 +20,7 @@ HOST = "2001:db8:2::ff:fe00:301"
 def in_a_ping(seconds: float) -> Session:
     """The demo, some time into a foreground ping6 that crosses the router, whose rtadvd runs as a daemon."""
     session = demo()
-    play(session, "run until idle", f"h2: ping6 -i 0.7 2001:db8:1::ff:fe00:101 > /tmp/log &")
+    play(session, "run until idle", "h2: ping6 -i 0.7 2001:db8:1::ff:fe00:101 > /tmp/log &")
     session.start(("h1",), f"ping6 -c 60 {HOST}")
     session.advance(100_000, session.now + round(seconds * 10**9))
     assert session.foreground is not None

@@ -1,4 +1,4 @@
-"""The same seed and script give the same octets, whatever the interpreter's hash seed; another seed other delays only."""
+"""The same seed and script give the same octets under any hash seed of the interpreter; another seed other delays."""
 
 from __future__ import annotations
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual.app import App, ComposeResult
 from textual.message import Message
 
 from kamelab.lab.console import execute
 from kamelab.lab.opening import open_session
 from kamelab.lab.session import Session
-from kamelab.ui.panes import InsidePane, PacketList, Pane, TaskPane
+from kamelab.ui.panes import InsidePane, PacketList, Pane
 from kamelab.ui.theme import DARK, THEMES, tokens
 
 
@@ -54,13 +56,20 @@ class PaneApp(App[None]):
     def on_inside_pane_packet_wanted(self, message: InsidePane.PacketWanted) -> None:
         self.told.append(message)
 
-    def on_task_pane_wanted(self, message: TaskPane.Wanted) -> None:
-        self.told.append(message)
-
 
 def demo(*lines: str) -> Session:
     """The demo, after these lines."""
     session = open_session("demo", seed=None)
+    for line in lines:
+        execute(session, line)
+    return session
+
+
+def lab(folder: Path, text: str, *lines: str) -> Session:
+    """A lab of this text, after these lines."""
+    path = folder / "lab.toml"
+    path.write_text(text)
+    session = open_session(str(path), seed=None)
     for line in lines:
         execute(session, line)
     return session

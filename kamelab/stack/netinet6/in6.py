@@ -105,8 +105,8 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
         if not iface.joined:
             iface.joined = True
             actions += join_interface_groups(node, iface)
-        if not address.anycast:
-            actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")
+        # Anycast addresses too: they are solicited in the same way (RFC 4291 2.7.1).
+        actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")
     if address.addr != in6.LOOPBACK:
         node.routes.replace(address.addr, 128, node.loopback, gateway=None, flags="UHL", own=True)
     else:
@@ -151,7 +151,7 @@ def in6_purgeaddr(node: Node, iface: Interface, address: Address) -> list[Action
     nd6_prefix.release_prefix(node, address)
     node.addresses_changed()
     actions: list[Action] = []
-    if not iface.loopback and not address.anycast:
+    if not iface.loopback:
         actions += mld6.in6_delmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")
     node.arm_expiry()
     return actions
@@ -185,6 +185,16 @@ def _loopback_addresses(node: Node, iface: Interface) -> None:
         address.vltime = address.pltime = INFINITE
         in6_ifadd(node, iface, address, dad_delay=False)
     join_interface_groups(node, iface)
+
+
+def loopback_forget(node: Node, iface: Interface) -> None:
+    """Take back what `in6_if_up` gave the loopback interface; routes set by hand stay."""
+    for address in list(iface.addresses):
+        in6_purgeaddr(node, iface, address)
+    for route in node.routes.all():
+        if route.iface is iface and is_scoped(route.dst):
+            node.routes.delete(route.dst, route.plen, None)
+    iface.groups.clear()
 
 
 def in6_if_down(node: Node, iface: Interface) -> list[Action]:

@@ -73,6 +73,17 @@ class Pane(Widget):
         self.border_title = f"{title} -- {node}" if node else title
 
 
+def ink(widget: Widget, name: str) -> Style:
+    """Foreground and attributes of a component; its background is whatever it is written on."""
+    style = widget.get_component_rich_style(name)
+    return style.without_color + Style(color=style.color)
+
+
+def plate(widget: Widget, name: str) -> Style:
+    """All of the style of a component, for what is written on it."""
+    return widget.get_component_rich_style(name)
+
+
 # -- what has changed ------------------------------------------------------------------------------------------------
 
 
@@ -180,8 +191,8 @@ class Section(NamedTuple):
     name: str
     columns: tuple[Column, ...]
     read: Callable[[Session, str], list[Line]]
-    empty: Callable[[Session, str], str]
-    """Why there are no rows, and what would make some."""
+    note: Callable[[Session, str, Sequence[Line]], str]
+    """Why there are no rows, or not those that matter, and what would make some; empty where nothing is amiss."""
 
 
 class _Entry(NamedTuple):
@@ -357,16 +368,17 @@ class TablePane(Pane, ScrollView, can_focus=True):
         for index, (section, rows) in enumerate(zip(self.SECTIONS, self._rows, strict=True)):
             if entries:
                 entries.append(_Entry(index, SAME, None))
-            if not rows:
-                if len(self.SECTIONS) > 1:
-                    entries.append(_Entry(index, _HEADING, None, section.name))
-                text = section.empty(self.session, self.node)
-                entries += [_Entry(index, SAME, None, line) for line in wrap(text, width)]
-                continue
-            titles, widths = fit(section.columns, [row.line.cells for row in rows], width)
-            entries.append(_Entry(index, _HEADING, None, layout(titles, widths, section.columns)))
-            for mark, line in rows:
-                entries.append(_Entry(index, mark, line, layout(line.cells, widths, section.columns)))
+            if rows:
+                titles, widths = fit(section.columns, [row.line.cells for row in rows], width)
+                entries.append(_Entry(index, _HEADING, None, layout(titles, widths, section.columns)))
+                for mark, line in rows:
+                    entries.append(_Entry(index, mark, line, layout(line.cells, widths, section.columns)))
+            elif len(self.SECTIONS) > 1:
+                entries.append(_Entry(index, _HEADING, None, section.name))
+            note = section.note(self.session, self.node, [row.line for row in rows if row.mark != GONE])
+            if note and rows:
+                entries.append(_Entry(index, SAME, None))
+            entries += [_Entry(index, SAME, None, line) for line in wrap(note, width)]
         return entries
 
     def _cursor_key(self) -> tuple[int, Hashable] | None:
@@ -426,21 +438,20 @@ class TablePane(Pane, ScrollView, can_focus=True):
     def _strip(self, at: int, width: int) -> Strip:
         entry = self._entries[at]
         base = self.rich_style
-        part = self.get_component_rich_style
         if entry.line is None:
-            style = base + part("table--heading" if entry.mark == _HEADING else "table--text", partial=True)
+            style = base + ink(self, "table--heading" if entry.mark == _HEADING else "table--text")
             return self._join(Segment("  ", base), [Segment(entry.text, style)], width, base)
         mark = base
         if entry.mark == NEW:
-            mark = base + part("table--new", partial=True)
+            mark = base + ink(self, "table--new")
         elif entry.mark == CHANGED:
-            mark = base + part("table--changed", partial=True)
+            mark = base + ink(self, "table--changed")
         elif entry.mark == GONE:
-            base = base + part("table--gone", partial=True)
+            base = base + ink(self, "table--gone")
             mark = base + Style(strike=False)
         under = at == self.cursor
         if under:
-            cursor = part("table--cursor", partial=True)
+            cursor = plate(self, "table--cursor")
             base, mark = base + cursor, mark + cursor
         segments = [Segment(entry.text, base)]
         if entry.line.paint and entry.mark != GONE and not (under and self.has_focus):
@@ -460,7 +471,7 @@ class TablePane(Pane, ScrollView, can_focus=True):
             name = paint.get(column)
             if name:
                 out += [Segment(text[pos:start], base)]
-                out += [Segment(cell, base + self.get_component_rich_style(name, partial=True))]
+                out += [Segment(cell, base + ink(self, name))]
             else:
                 out += [Segment(text[pos:end], base)]
             pos = end
@@ -479,10 +490,7 @@ class TablePane(Pane, ScrollView, can_focus=True):
 
     def _footer_strip(self, parts: list[tuple[str, str]], width: int) -> Strip:
         base = self.rich_style
-        segments = [
-            Segment(text, base + self.get_component_rich_style(name, partial=True) if name else base)
-            for text, name in parts
-        ]
+        segments = [Segment(text, base + ink(self, name) if name else base) for text, name in parts]
         strip = Strip(segments)
         if strip.cell_length > width:
             return Strip.join([strip.crop(0, width - 1), Strip([Segment(MORE, base)], 1)])

@@ -14,13 +14,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from kamelab.ui.panes.base import ink
+
 OFFSET = 5
-"""Cells of the offset and the blank behind it."""
+"""Cells of the offset and the blank, or bracket, behind it."""
 
 
 def needed(octets: int) -> int:
     """Cells that a line with so many octets takes."""
-    return OFFSET + 3 * octets + 1 + octets // 8 - 1 + 1 + octets
+    return OFFSET + 3 * octets + (octets // 8 - 1) + octets
 
 
 class HexView(ScrollView, can_focus=False):
@@ -128,8 +130,8 @@ class HexView(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         width = self.scrollable_content_region.width
         base = self.rich_style
-        marked = base + self.get_component_rich_style("hex--marked", partial=True)
-        offset = base + self.get_component_rich_style("hex--offset", partial=True)
+        marked = base + ink(self, "hex--marked")
+        offset = base + ink(self, "hex--offset")
         parts = self._parts(y + self.scroll_offset.y)
         segments = [
             Segment(text, offset if at == 0 else marked if inside else base) for at, (text, inside) in enumerate(parts)

@@ -25,13 +25,24 @@ from kamelab.capture.tree import Field
 from kamelab.core.drops import REASONS
 from kamelab.core.trace import Record, Trace
 from kamelab.lab.session import Session
-from kamelab.ui.panes.base import MORE, Pane
+from kamelab.ui.panes.base import MORE, Pane, ink, plate
 from kamelab.ui.panes.hexview import HexView, needed
-from kamelab.ui.panes.packets import OUTCOMES, lost, seconds
+from kamelab.ui.panes.packets import OUTCOMES, ending, lost, seconds
 from kamelab.wire.summary import info
 
 WIDE = 60
 """Cells that the tree wants beside the octets; with less room these are below it."""
+NARROW = 60
+"""Cells below which headers have their short names."""
+SHORT = (
+    ("Ethernet II, Src: ", "Ethernet "),
+    ("Internet Protocol Version 6, Src: ", "IPv6 "),
+    ("Internet Control Message Protocol v6", "ICMPv6"),
+    ("User Datagram Protocol, Src Port: ", "UDP "),
+    ("Transmission Control Protocol, Src Port: ", "TCP "),
+    (", Dst Port: ", " > "),
+    (", Dst: ", " > "),
+)
 CHAIN_SHOWN = 40
 """Causes in the tree."""
 
@@ -55,6 +66,13 @@ class Shown(NamedTuple):
 
     depth: int
     branch: Branch
+
+
+def short_label(label: str) -> str:
+    """The line of a header in short."""
+    for long, short in SHORT:
+        label = label.replace(long, short)
+    return label
 
 
 def branches(fields: tuple[Field, ...], above: tuple[str, ...] = ()) -> tuple[Branch, ...]:
@@ -81,7 +99,7 @@ def ending_branch(trace: Trace, record: Record) -> Branch:
         reason = REASONS[loss.reason]
         why = Branch(("end", "why"), f"{reason.sentence} ({loss.rule})")
         return Branch(("end",), f"Ended: {text}", children=(why,), style="tree--drop")
-    end = trace.outcome(row)
+    end = ending(trace, row)
     if end is None:
         return Branch(("end",), "Ended: not yet")
     style = f"tree--{end.event}"
@@ -276,7 +294,7 @@ class DecodeTree(ScrollView, can_focus=True):
         one = self.shown[at]
         plain = at == self.cursor
         if plain:
-            base = base + self.get_component_rich_style("tree--cursor", partial=True)
+            base = base + plate(self, "tree--cursor")
         glyph = " "
         if one.branch.children:
             glyph = "v" if self.is_open(one.branch) else ">"
@@ -284,10 +302,11 @@ class DecodeTree(ScrollView, can_focus=True):
             glyph = "@"
         style = base
         if one.branch.style and not (plain and self.has_focus):
-            style = base + self.get_component_rich_style(one.branch.style, partial=True)
-        lead = base if plain else base + self.get_component_rich_style("tree--glyph", partial=True)
+            style = base + ink(self, one.branch.style)
+        lead = base if plain else base + ink(self, "tree--glyph")
         left = self.scroll_offset.x
-        strip = Strip([Segment("  " * one.depth + glyph + " ", lead), Segment(one.branch.label, style)])
+        label = short_label(one.branch.label) if width < NARROW and not one.depth else one.branch.label
+        strip = Strip([Segment("  " * one.depth + glyph + " ", lead), Segment(label, style)])
         longer = strip.cell_length - left > width
         strip = strip.crop_extend(left, left + width, base)
         if longer and width:

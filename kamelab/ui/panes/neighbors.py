@@ -45,9 +45,14 @@ def _neighbors(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_neighbors(session: Session, name: str) -> str:
+def _no_neighbors(session: Session, name: str, lines: Sequence[Line]) -> str:
+    rows = [line.content for line in lines if isinstance(line.content, NeighborRow)]
+    if any(not row.own for row in rows):
+        return ""
     iface = plugged(session, name)
-    return f"{name} knows nobody, not even itself: no interface has an address. Try: ifconfig {iface} up"
+    if all(row.interface == "lo0" for row in rows):
+        return f"No interface of {name} is up. Try: ifconfig {iface} up"
+    return f"{name} has met nobody yet; these are its own addresses. Try: ping6 -c 1 ff02::1%{iface}"
 
 
 def moment(time: int) -> str:
@@ -75,10 +80,10 @@ def next_step(row: NeighborRow, now: int, tries: int) -> str:
         return "nothing is timed: waits for a packet to send, or for its link-layer address"
     left = span(max(0, row.expire - now))
     if row.state in (INCOMPLETE, PROBE):
-        sent = f"{row.probes} of {tries} solicitations sent"
+        sent = f"({row.probes} of {tries} sent)"
         if row.probes < tries:
-            return f"{left} to the next solicitation, {sent}"
-        return f"{left} to giving up, {sent}"
+            return f"{left} to the next solicitation {sent}"
+        return f"{left} to giving up {sent}"
     new, _ = TRANSITIONS.get((row.state, "timeout"), (row.state, ""))
     if new == NONE:
         return f"next packet: DELAY; unused, gone in {left}"
@@ -180,7 +185,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
             return [[("  this entry is gone", "table--muted")]]
         ahead = next_step(row, session.now, int(tries))
         if row.held:
-            ahead += f"; {row.held} packet{'s' if row.held > 1 else ''} waiting"
+            ahead += f"; {row.held} packet{'s wait' if row.held > 1 else ' waits'}"
         lines = [machine, [(f"   {ahead}", "")]]
         if row.own or row.static:
             return lines

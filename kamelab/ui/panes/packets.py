@@ -23,13 +23,15 @@ from textual.strip import Strip
 
 from kamelab.capture.filter import Filter, compile_filter
 from kamelab.capture.packets import view
-from kamelab.core.trace import Record, Trace
+from kamelab.core.trace import TERMINAL, Record, Trace
 from kamelab.lab.session import Session
-from kamelab.ui.panes.base import MORE, NEW, Pane, Stretch
+from kamelab.ui.panes.base import MORE, NEW, Pane, Stretch, ink, plate
 from kamelab.wire.summary import addresses, info, protocol
 
 SCAN = 400
 """Rows that a filter judges between two turns of the screen."""
+HOLDS_LOOK = 2000
+"""Records behind a hold among which its end is looked for."""
 LOSSES_LOOK = 64
 """Records behind a sent frame among which its loss is looked for."""
 WORDY = 60
@@ -66,8 +68,21 @@ def lost(trace: Trace, row: ROW) -> Record | None:
 
 
 def ending(trace: Trace, row: ROW) -> Record | None:
-    """How the packet of a row ended: where it was received the terminal record, where it was sent its loss."""
-    return trace.outcome(row) if row[6] == "rx" else lost(trace, row)
+    """How the packet of a row ended: where it was received its terminal record, where it was sent its loss.
+
+    A packet that had to wait is looked for behind its hold: that record stands only until it has ended.
+    """
+    if row[6] != "rx":
+        return lost(trace, row)
+    found = trace.outcome(row)
+    if found is None or found.event != "hold":
+        return found
+    records = trace.records
+    at = bisect_left(records, (found.num + 1,))
+    for record in records[at : at + HOLDS_LOOK]:
+        if record[5] == found.packet and record[6] in TERMINAL:
+            return Record._make(record)
+    return found
 
 
 def outcome(record: Record | None, *, words: bool) -> str:
@@ -325,16 +340,20 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
 
     def _entitle(self, trace: Trace) -> None:
         total = len(trace.packets)
-        title = f"{self.DIGIT} {self.PANE_ID}"
+        words = [f"{self.DIGIT} {self.PANE_ID}"]
         if self._filter is not None:
-            title += f" -- filter: {self._filter.text}"
-        self.border_title = title.replace("[", r"\[")
-        count = f"{len(self._found)} of {total}" if self._filter is not None else str(total)
-        if self._filter is not None and trace.packets and self._judged < trace.packets[-1][0]:
-            count += f", looked at {bisect_left(trace.packets, (self._judged + 1,))}"
+            words.append(f"{len(self._found)} of {total}")
+            if trace.packets and self._judged < trace.packets[-1][0]:
+                words.append(f"({bisect_left(trace.packets, (self._judged + 1,))} looked at)")
+        elif total:
+            words.append(str(total))
         if trace.lost:
-            count += f", {trace.lost} let go"
-        self.border_subtitle = count + (" follow" if self.following and total else "")
+            words.append(f"({trace.lost} older let go)")
+        if total and not self.following:
+            words.append(f"at {self.cursor + 1}, f follows")
+        if self._filter is not None:
+            words.append(f"-- filter: {self._filter.text}")
+        self.border_title = " ".join(words).replace("[", r"\[")
 
     def _announce(self) -> None:
         rows = self.rows
@@ -369,7 +388,7 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
         else:
             text = "No packet yet, and a filter is set."
         lines = wrap(text, max(20, width - 4))
-        style = self.rich_style + self.get_component_rich_style("packets--text", partial=True)
+        style = self.rich_style + ink(self, "packets--text")
         if y < len(lines):
             return Strip([Segment(f"  {lines[y]}", style)]).adjust_cell_length(width, self.rich_style)
         return Strip.blank(width, self.rich_style)
@@ -377,14 +396,13 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
     def _line(self, row: ROW, under: bool, width: int) -> Strip:
         trace = self._trace
         assert trace is not None
-        part = self.get_component_rich_style
         base = self.rich_style
         if under:
-            base = base + part("packets--cursor", partial=True)
+            base = base + plate(self, "packets--cursor")
         plain = under and self.has_focus
 
         def paint(name: str) -> Style:
-            return base if plain else base + part(name, partial=True)
+            return base if plain else base + ink(self, name)
 
         num, time, node, interface = row[:4]
         frame = row[12]
@@ -397,7 +415,7 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
         end_text = outcome(end, words=room >= WORDY)
         space = room - (len(end_text) + 2 if end_text else 0)
         body = [
-            Segment(f"{mark} ", base + part("packets--new", partial=True) if mark == NEW and not plain else base),
+            Segment(f"{mark} ", base + ink(self, "packets--new") if mark == NEW and not plain else base),
             Segment(f"{num:>{number_width}} ", paint("packets--muted")),
             Segment(f"{seconds(time):>{time_width}} ", base),
             Segment(f"{f'{node}:{interface}':<{place_width}} ", base),

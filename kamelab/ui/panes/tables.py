@@ -1,11 +1,13 @@
 """The tables of a node as panes: routes, prefixes, routers, interfaces with addresses and groups, sockets, timers.
 
 Cells are what the commands print (``netstat -rn``, ``ndp -p``, ``ndp -r``, ``ifconfig``, ``ifmcstat``, ``netstat -an``,
-the console's ``timers``); lifetimes run down in the letters of ndp. What changed is judged without them.
+the console's ``timers``); long spans are cut to two units. What changed is judged without what only runs down.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import ClassVar
 
 from kamelab.core.clock import SECOND
@@ -16,7 +18,7 @@ from kamelab.stack.node import Node
 from kamelab.stack.views import INFINITE
 from kamelab.ui.panes.base import Column, Line, Section, TablePane
 from kamelab.userland.ifconfig_lines import FLAG_NAMES
-from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text, sec2str
+from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text
 
 
 def node_of(session: Session, name: str) -> Node:
@@ -24,9 +26,25 @@ def node_of(session: Session, name: str) -> Node:
     return session.world.network.nodes[name]
 
 
+def brief(seconds: int) -> str:
+    """A span in its two largest units: ``29d23h``, ``30d``, ``59m58s``, ``28s``."""
+    for (letter, unit), (lower, part) in pairwise((("d", 86400), ("h", 3600), ("m", 60), ("s", 1))):
+        count, rest = divmod(seconds, unit)
+        if count:
+            return f"{count}{letter}{rest // part}{lower}" if rest // part else f"{count}{letter}"
+    return f"{seconds}s"
+
+
 def lifetime(seconds: int) -> str:
-    """A lifetime in seconds as ndp writes spans."""
-    return "forever" if seconds == INFINITE else sec2str(seconds)
+    """A lifetime in seconds."""
+    return "forever" if seconds == INFINITE else brief(seconds)
+
+
+def left(until: int | None, now: int) -> str:
+    """What is left until a time (ns since boot)."""
+    if until is None:
+        return "never"
+    return brief((until - now) // SECOND) if until > now else "expired"
 
 
 def plugged(session: Session, name: str) -> str:
@@ -65,8 +83,10 @@ def _routes(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_routes(session: Session, name: str) -> str:
-    return f"No interface of {name} is up, so it has no route. Try: ifconfig {plugged(session, name)} up"
+def _no_routes(session: Session, name: str, lines: Sequence[Line]) -> str:
+    if any(line.cells[3] != "lo0" for line in lines):
+        return ""
+    return f"No interface of {name} is up, so it has no route to anybody. Try: ifconfig {plugged(session, name)} up"
 
 
 class RoutesPane(TablePane):
@@ -120,7 +140,7 @@ def _prefixes(session: Session, name: str) -> list[Line]:
             flags,
             lifetime(row.vltime),
             lifetime(row.pltime),
-            expire_text(row.expire, now, "never"),
+            left(row.expire, now),
             str(row.refcnt),
             row.origin,
             by,
@@ -130,15 +150,19 @@ def _prefixes(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_prefixes(session: Session, name: str) -> str:
+def _no_prefixes(session: Session, name: str, lines: Sequence[Line]) -> str:
     iface = plugged(session, name)
     if is_host(session, name):
+        if any(line.cells[7] == "RA" for line in lines):
+            return ""
         return (
             f"No router has advertised a prefix on the links of {name}. Start rtadvd on a router, "
             f"or ask for an advertisement: rtsol {iface}"
         )
+    if any(not line.cells[0].startswith("fe80:") for line in lines):
+        return ""
     example = f"ifconfig {iface} inet6 2001:db8:1::1 prefixlen 64"
-    return f"{name} has no address yet, and so no prefix. Give it one: {example}"
+    return f"{name} has no address of its own, and so no prefix. Give it one: {example}"
 
 
 class PrefixesPane(TablePane):
@@ -188,7 +212,7 @@ def _routers(session: Session, name: str) -> list[Line]:
             row.interface,
             row.flags,
             row.preference,
-            expire_text(row.expire, now, "never"),
+            left(row.expire, now),
             row.state or "-",
         )
         paint = ((6, state_class(row.state)),)
@@ -196,7 +220,9 @@ def _routers(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_routers(session: Session, name: str) -> str:
+def _no_routers(session: Session, name: str, lines: Sequence[Line]) -> str:
+    if lines:
+        return ""
     if not is_host(session, name):
         return f"{name} forwards packets: a router takes no default route from advertisements (RFC 4861 6.2.7)."
     return (
@@ -302,23 +328,25 @@ def _addresses(session: Session, name: str) -> list[Line]:
 def _groups(session: Session, name: str) -> list[Line]:
     lines = []
     for row in tables.groups(node_of(session, name)):
-        due = "" if row.timer is None else expire_text(row.timer, session.now, "")
+        due = "" if row.timer is None else left(row.timer, session.now)
         cells = (row.group, row.interface, str(row.refcnt), row.state, due, row.lladdr)
         paint = ((3, "table--accent"),) if row.state == "delaying" else ()
         lines.append(Line((row.interface, row.group), cells, (row.refcnt, row.state), paint))
     return lines
 
 
-def _nothing(session: Session, name: str) -> str:
-    return f"{name} has no interface. The lab file gives a node its interfaces."
+def _nothing(session: Session, name: str, lines: Sequence[Line]) -> str:
+    return "" if lines else f"{name} has no interface. The lab file gives a node its interfaces."
 
 
-def _no_addresses(session: Session, name: str) -> str:
-    return f"{name} has no address: no interface is up. Try: ifconfig {plugged(session, name)} up"
+def _no_addresses(session: Session, name: str, lines: Sequence[Line]) -> str:
+    if any(line.cells[1] != "lo0" for line in lines):
+        return ""
+    return f"{name} has no address that others could use: no interface is up. Try: ifconfig {plugged(session, name)} up"
 
 
-def _no_groups(session: Session, name: str) -> str:
-    return f"{name} has joined no group: an interface joins ff02::1 and more when it comes up."
+def _no_groups(session: Session, name: str, lines: Sequence[Line]) -> str:
+    return "" if lines else f"{name} has joined no group: an interface joins ff02::1 and more when it comes up."
 
 
 class InterfacesPane(TablePane):
@@ -395,8 +423,12 @@ def _sockets(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_sockets(session: Session, name: str) -> str:
-    return f"No program on {name} has a socket open. A ping6 that runs has one, rtadvd keeps one while it lives."
+def _no_sockets(session: Session, name: str, lines: Sequence[Line]) -> str:
+    return (
+        ""
+        if lines
+        else f"No program on {name} has a socket open. A ping6 that runs has one, rtadvd keeps one while it lives."
+    )
 
 
 class SocketsPane(TablePane):
@@ -433,10 +465,10 @@ def _timers(session: Session, name: str) -> list[Line]:
     lines = []
     seen: dict[tuple[str, str], int] = {}
     for row in session.world.network.timer_rows():
-        left = row.at - session.now
+        ahead = max(0, row.at - session.now)
         cells = (
             clock_text(row.at),
-            f"{left // SECOND}.{left % SECOND // 1_000_000:03d} s",
+            brief(ahead // SECOND) if ahead >= 60 * SECOND else f"{ahead // SECOND}.{ahead % SECOND // 1_000_000:03d}s",
             row.node,
             row.what,
             "ageing" if row.ageing else "",
@@ -450,8 +482,8 @@ def _timers(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _no_timers(session: Session, name: str) -> str:
-    return "No timer is armed: nothing will happen until a command is given."
+def _no_timers(session: Session, name: str, lines: Sequence[Line]) -> str:
+    return "" if lines else "No timer is armed: nothing will happen until a command is given."
 
 
 class TimersPane(TablePane):

@@ -1,18 +1,18 @@
 """The lesson: the task that is on, its checks that tick by themselves, hints on demand, and the way so far.
 
-The state comes from `kamelab.lab.tasks`; what the learner wants (hint, solution, check) is a typed command as well, so
-this pane only tells which one was meant.
+The state comes from `kamelab.lab.tasks`; what the learner wants (hint, solution, check) is a console line that the
+screen is asked to give.
 """
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Markdown, Static
 
 from kamelab.lab.console_tasks import check_lines
@@ -22,16 +22,6 @@ from kamelab.ui.panes.base import Pane
 from kamelab.ui.panes.packets import seconds
 
 _STATUS = {"passed": "[x]", "active": "[>]", "waiting": "[ ]"}
-
-
-class _Keys(Static):
-    """What can be asked for, as links."""
-
-    def action_want(self, line: str) -> None:
-        """Ask for it."""
-        pane = self.parent
-        if isinstance(pane, TaskPane):
-            pane.action_want(line)
 
 
 class TaskPane(Pane, VerticalScroll, can_focus=True):
@@ -50,9 +40,8 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "want('hint')", "Hint", id="task.hint", tooltip="The next hint"),
-        Binding("s", "want('solution')", "Solution", id="task.solution", tooltip="Show the solution"),
-        Binding("c", "want('check')", "Check", id="task.check", tooltip="I am done"),
+        Binding("s", "screen.console('solution')", "Solution", id="task.solution", tooltip="Show the solution"),
+        Binding("c", "screen.console('check')", "Check", id="task.check", tooltip="I am done"),
         Binding("left", "turn(-1)", "Task before", show=False, id="task.before", tooltip="Read the task before"),
         Binding("right", "turn(1)", "Task after", show=False, id="task.after", tooltip="Read the task after"),
     ]
@@ -64,7 +53,7 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         layout: vertical;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
-        & > .task--head { text-style: bold; padding: 0 1; }
+        & > .task--head { text-style: bold; padding: 0 1 1 1; }
         & > .task--passed { color: $text-success; padding: 0 1; display: none; &.-shown { display: block; } }
         & > .task--checks { padding: 0 1; }
         & > .task--way { color: $text-muted; padding: 1 1 0 1; }
@@ -73,19 +62,6 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         & > .task--hints { margin: 1 0 0 0; display: none; border-left: outer $accent; &.-shown { display: block; } }
     }
     """
-
-    class Wanted(Message):
-        """The learner wants what a console line gives: hint, solution or check."""
-
-        def __init__(self, pane: TaskPane, line: str) -> None:
-            super().__init__()
-            self.pane = pane
-            self.line = line
-
-        @property
-        def control(self) -> TaskPane:
-            """The pane."""
-            return self.pane
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
@@ -100,7 +76,7 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         self._text = Markdown(open_links=False)
         self._checks = Static(classes="task--checks", markup=False)
         self._hints = Markdown(open_links=False, classes="task--hints")
-        self._keys = _Keys(classes="task--keys")
+        self._keys = Static(classes="task--keys")
         self._way = Static(classes="task--way", markup=False)
         self.entitle()
 
@@ -116,6 +92,13 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
 
     def on_mount(self) -> None:
         """Show what came before the pane was there."""
+        self._again()
+
+    def on_resize(self) -> None:
+        """Checks are wrapped anew."""
+        self._again()
+
+    def _again(self) -> None:
         if self.session is not None:
             self._seen = ()
             self.show(self.session, "")
@@ -167,13 +150,13 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         for static in (self._checks, self._keys, self._way):
             static.display = True
         self._tell_passed(tasks)
+        title, text = task.spec.title, task.spec.text.strip()
         if tasks.finished and not self._read:
-            self._put("head", self._head, f"All {total} tasks have passed.")
-        else:
-            self._put("head", self._head, task.spec.title)
-        if self._mark_down("text", self._text, task.spec.text.strip() or "Nothing is written here."):
+            title, text = f"All {total} tasks have passed.", self._farewell(tasks)
+        self._put("head", self._head, title)
+        if self._mark_down("text", self._text, text):
             self.scroll_home(animate=False)
-        self._put("checks", self._checks, "\n".join(check_lines(task)))
+        self._put_checks(task)
         hints = "\n\n".join(f"**Hint {number}.** {hint}" for number, hint in enumerate(task.hints, 1))
         self._hints.set_class(bool(hints), "-shown")
         if hints:
@@ -184,6 +167,27 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
             when = f"  {seconds(one.passed_at)[:-3]} s" if one.passed_at is not None else ""
             way.append(f"{_STATUS[one.status]} {one.number} {one.spec.title}{when}")
         self._put("way", self._way, "\n".join(way))
+
+    def _farewell(self, tasks: Tasks) -> str:
+        """What to say at the end of a lesson."""
+        assert self.session is not None
+        text = "That was the last one. The left key reads the tasks again; `reset` begins anew."
+        references = self.session.lab.references
+        return "\n".join([text, "", "To read on:", "", *(f"- {one}" for one in references)]) if references else text
+
+    def _put_checks(self, task: TaskState) -> None:
+        """The checks, each in the colour of its mark, wrapped under its text."""
+        width = max(20, self.scrollable_content_region.width - 2)
+        parts: list[tuple[str, str]] = []
+        for line in check_lines(task):
+            seen = line.startswith(" ")
+            style = {"[x]": "$text-success", "[!]": "$text-error"}.get(line[:3], "$text-muted" if seen else "")
+            for part in wrap(line, width, subsequent_indent=" " * (12 if seen else 4)):
+                parts.append((part + "\n", style))
+        text = "".join(part for part, _ in parts)
+        if self._texts.get("checks") != text:
+            self._texts["checks"] = text
+            self._checks.update(Content.assemble(*parts).rstrip())
 
     def _tell_passed(self, tasks: Tasks) -> None:
         """A line on the task that was passed last, above the one that is on."""
@@ -200,13 +204,13 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         parts = []
         if task.status == "active":
             if left:
-                parts.append(f"[@click=want('hint')]h hint ({left} left)[/]")
+                parts.append(f"[@click=screen.console('hint')]h hint ({left} left)[/]")
             elif task.spec.hints:
                 parts.append("no more hints")
             if task.spec.solution:
-                parts.append("[@click=want('solution')]s solution[/]")
+                parts.append("[@click=screen.console('solution')]s solution[/]")
             if task.waits_for_done:
-                parts.append("[@click=want('check')]c check: I am done[/]")
+                parts.append("[@click=screen.console('check')]c check: I am done[/]")
         markup = "   ".join(parts)
         if self._texts.get("keys") != markup:
             self._texts["keys"] = markup
@@ -229,10 +233,6 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
-    def action_want(self, line: str) -> None:
-        """Ask for a hint, the solution, or a judgement."""
-        self.post_message(self.Wanted(self, line))
-
     def action_turn(self, count: int) -> None:
         """Read another task."""
         session = self.session
@@ -243,4 +243,3 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         other = max(1, min(total, now + count))
         self._read = 0 if other == self._active else other
         self.show(session, "")
-

@@ -1,8 +1,8 @@
 """The screen of a lab: lays out the panes, lets the runner have its turns, and does what keys and lines ask for.
 
-Two columns from 120 characters on: the network and the lesson (or the inside of a packet) at the left, state and packets
-at the right, each 80 wide, as tables need it; from 200 on the state of two nodes side by side. Below 120 one thing
-above the packets: state, map, task or inside, a key away each.
+Two columns from 120 characters on: the network and the lesson (or the inside of a packet) at the left, state and
+packets at the right, each 80 wide, as tables need it; from 200 on the state of two nodes side by side. Below 120
+one thing above the packets: state, map, task or inside, a key away each.
 """
 
 from __future__ import annotations
@@ -60,16 +60,16 @@ class LabScreen(Screen[None]):
     LabScreen {
         background: $background;
         & #body { height: 1fr; layout: horizontal; }
-        & #left { width: 40; border-right: solid $border-blurred; }
+        & #left { width: 40; border-right: solid $foreground 35%; }
         & #right { width: 1fr; }
         & #decks { height: 3fr; min-height: 5; }
         & PacketList { height: 2fr; min-height: 5; }
-        & #deck2 { border-left: solid $border-blurred; }
+        & #deck2 { border-left: solid $foreground 35%; }
         & MapPane { height: auto; max-height: 50%; min-height: 6; }
         & TaskPane, & InsidePane { height: 1fr; }
         & #left Pane, & PacketList {
             border: none;
-            border-top: solid $border-blurred;
+            border-top: solid $foreground 35%;
             border-title-color: $text-muted;
             border-title-style: none;
             border-subtitle-color: $text-muted;
@@ -82,11 +82,14 @@ class LabScreen(Screen[None]):
         }
         & #filter {
             display: none;
-            height: 1;
+            height: auto;
+            background: $panel;
             &.-open { display: block; }
-            & > #filter-label { width: auto; padding: 0 1; color: $text-primary; text-style: bold; }
-            & > #filter-input { width: 1fr; height: 1; border: none; padding: 0; }
-            & > #filter-error { width: auto; max-width: 60%; color: $text-error; padding: 0 1; }
+            & > #filter-error { display: none; height: auto; color: $text-error; padding: 0 1; }
+            & > #filter-error.-open { display: block; }
+            & > #filter-line { height: 1; }
+            & #filter-label { width: auto; padding: 0 1; color: $text-primary; text-style: bold; }
+            & #filter-input { width: 1fr; height: 1; border: none; padding: 0; background: $panel; }
         }
         &.-narrow {
             & #body { layout: vertical; }
@@ -103,10 +106,11 @@ class LabScreen(Screen[None]):
     }
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, speed: float = 1.0) -> None:
         super().__init__()
         self.session = session
         self.runner = Runner(session)
+        self.runner.speed = speed
         self.slot = ""
         """Below 120 columns: what stands in place of the state panes, of `SIDES`."""
         self.side = "task" if session.lab.tasks else "inside"
@@ -138,10 +142,11 @@ class LabScreen(Screen[None]):
                     yield Deck(id="deck")
                     yield Deck(alone=True, id="deck2")
                 yield PacketList(id="packets")
-                with Horizontal(id="filter"):
-                    yield Static("filter", id="filter-label")
-                    yield Input(id="filter-input", compact=True, placeholder="icmpv6.type == 135, ipv6.src == fe80::/10 ...")
+                with Vertical(id="filter"):
                     yield Static("", id="filter-error", markup=False)
+                    with Horizontal(id="filter-line"):
+                        yield Static("filter", id="filter-label")
+                        yield Input(id="filter-input", compact=True, placeholder="icmpv6.type == 135 && ipv6.src == fe80::/10")
         yield Drawer(id="drawer")
         yield Prompt(id="prompt")
         yield footer.KeyLine(id="keys")
@@ -149,6 +154,7 @@ class LabScreen(Screen[None]):
     def on_mount(self) -> None:
         """Begin: the prompt has the focus, the engine its turns."""
         self.prompt.session = self.session
+        self.query_one("#inside", InsidePane).show(self.session, self.session.selected)
         self.lay_out()
         self.prompt.input.focus()
         self.sync(force=True)
@@ -276,7 +282,8 @@ class LabScreen(Screen[None]):
         now = self.runner.wall()
         if not force and self.runner.running and now - self._painted < REFRESH:
             return
-        if not self.is_mounted:
+        if not self.query("#clock"):
+            # The screen is being taken down.
             return
         self._painted = now
         chunks = self.session.take_output()
@@ -342,8 +349,15 @@ class LabScreen(Screen[None]):
         command = session.foreground
         reading = command is not None and any(session.world.systems[node].reading(TTY) for node in command.nodes)
         typing = isinstance(self.focused, PromptInput)
-        state = (session.selected, command is not None, reading, typing, bool(self._pending), session.events == 0,
-                 self.runner.running)
+        state = (
+            session.selected,
+            command is not None,
+            reading,
+            typing,
+            bool(self._pending),
+            session.events == 0,
+            self.runner.running,
+        )
         if state == self._label:
             return
         self._label = state
@@ -362,8 +376,10 @@ class LabScreen(Screen[None]):
                 keys = footer.READING if reading else footer.PROGRAM
         else:
             label = f"{session.selected}#"
-            if session.now == 0:
+            if session.now == 0 and session.world.network.next_event_at() is not None:
                 hint = "time stands at 0: type  run 5s  or press Ctrl+R; F1 helps"
+            elif session.events == 0:
+                hint = "a command, such as  ifconfig -a ; Tab completes, F1 helps"
         self.prompt.say_who(label, hint)
         self.query_one("#keys", footer.KeyLine).keys = keys
 
@@ -604,6 +620,10 @@ class LabScreen(Screen[None]):
     def _link_chosen(self, event: MapPane.LinkChosen) -> None:
         self.give("links")
 
+    @on(InsidePane.PacketWanted)
+    def _packet_wanted(self, event: InsidePane.PacketWanted) -> None:
+        self.packets.go_to(event.num)
+
     @on(PacketList.PacketSelected)
     def _packet_selected(self, event: PacketList.PacketSelected) -> None:
         self.query_one("#inside", InsidePane).select(event.num)
@@ -633,14 +653,20 @@ class LabScreen(Screen[None]):
         try:
             self.packets.set_filter(event.value)
         except FilterError as error:
-            self.query_one("#filter-error", Static).update(str(error).splitlines()[0])
+            self._filter_error(str(error))
             return
         self._close_filter()
 
     def _close_filter(self) -> None:
-        self.query_one("#filter-error", Static).update("")
+        self._filter_error("")
         self.query_one("#filter").remove_class("-open")
         self.packets.focus()
+
+    def _filter_error(self, text: str) -> None:
+        """Say above the line what is wrong with it."""
+        line = self.query_one("#filter-error", Static)
+        line.update(text)
+        line.set_class(bool(text), "-open")
 
     # -- focus -------------------------------------------------------------------------------------------------------
 

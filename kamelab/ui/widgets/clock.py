@@ -25,6 +25,12 @@ class ClockLine(Widget):
         height: 1;
         background: $panel;
         color: $foreground;
+        link-style: none;
+        link-color: $foreground;
+        link-background: transparent;
+        link-style-hover: underline;
+        link-color-hover: $foreground;
+        link-background-hover: transparent;
     }
     """
 

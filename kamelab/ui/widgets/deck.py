@@ -12,6 +12,7 @@ from kamelab.ui.panes import STATE_PANES
 from kamelab.ui.panes.base import Pane, TablePane
 
 TITLES = {pane.PANE_ID: pane.TITLE or pane.PANE_ID for pane in STATE_PANES}
+_KINDS = {pane.PANE_ID: pane for pane in STATE_PANES}
 DIGITS = {pane.PANE_ID: pane.DIGIT for pane in STATE_PANES}
 
 
@@ -23,6 +24,12 @@ class TabRow(Widget):
         height: 1;
         background: $panel;
         color: $text-muted;
+        link-style: none;
+        link-color: $text-muted;
+        link-background: transparent;
+        link-style-hover: underline;
+        link-color-hover: $foreground;
+        link-background-hover: transparent;
     }
     """
 
@@ -69,7 +76,7 @@ class Deck(Vertical):
     }
     """
 
-    def __init__(self, *, alone: bool = False, id: str | None = None) -> None:
+    def __init__(self, *, alone: bool = False, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.alone = alone
         self._panes: dict[str, TablePane] = {}
@@ -83,7 +90,7 @@ class Deck(Vertical):
         yield self._make(self.current)
 
     def _make(self, pane_id: str) -> TablePane:
-        kind = next(pane for pane in STATE_PANES if pane.PANE_ID == pane_id)
+        kind = _KINDS[pane_id]
         pane = self._panes[pane_id] = kind()
         return pane
 

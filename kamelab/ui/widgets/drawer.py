@@ -61,7 +61,7 @@ a part is selected with the mouse and copied with `Ctrl+C`.
         display: none;
         background: $surface;
         color: $foreground;
-        border-top: solid $border-blurred;
+        border-top: solid $foreground 35%;
         border-title-color: $text-muted;
         border-title-align: left;
         scrollbar-size-vertical: 1;
@@ -78,7 +78,7 @@ a part is selected with the mouse and copied with `Ctrl+C`.
     class Closed(Message):
         """The drawer was closed by its reader."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._lines: list[_Line] = []
         self._open_line = False

@@ -44,7 +44,14 @@ class KeyLine(Widget):
     """One line of keys; as many as there is room for."""
 
     DEFAULT_CSS = """
-    KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1; }
+    KeyLine { height: 1; background: $panel; color: $foreground; padding: 0 1;
+        link-style: none;
+        link-color: $foreground;
+        link-background: transparent;
+        link-style-hover: underline;
+        link-color-hover: $foreground;
+        link-background-hover: transparent;
+    }
     """
 
     keys: reactive[tuple[tuple[str, str, str], ...]] = reactive(PROMPT)

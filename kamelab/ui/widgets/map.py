@@ -76,7 +76,7 @@ node dropped there.
             super().__init__()
             self.link = link
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._map: Map | None = None
         self._key: object = None
@@ -185,11 +185,15 @@ node dropped there.
                 shown = ""
         widths = [max(len(row[column]) for row in table) for column in range(7)]
         rows: list[list[tuple[str, str]]] = []
-        names = ["", *(n for n, one in session.world.network.nodes.items() for i in one.interfaces.values()
-                       if not i.loopback)]
+        names = [
+            "",
+            *(n for n, one in session.world.network.nodes.items() for i in one.interfaces.values() if not i.loopback),
+        ]
         for number, row in enumerate(table):
-            cells = [cell.ljust(width) if at < 4 else cell.rjust(width)
-                     for at, (cell, width) in enumerate(zip(row, widths, strict=True))]
+            cells = [
+                cell.ljust(width) if at < 4 else cell.rjust(width)
+                for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
             mark = ">" if names[number] == node and row[0] else " "
             text = f"{mark}{' '.join(cells)}"
             style = "map--wire" if not number else "map--down" if row[3] == "down" else ""

@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from kamelab.lab.session import Session
 from kamelab.ui.completion import Candidate, complete
 from kamelab.ui.history import History
-from kamelab.lab.session import Session
 
 SHOWN = 40
 """Candidates that are shown at most."""
@@ -123,7 +123,7 @@ class Prompt(Horizontal):
     class Ended(Message):
         """^D on an empty line."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.history = History()
         self.session: Session | None = None
@@ -207,8 +207,9 @@ class Prompt(Horizontal):
         shown = self._candidates[:SHOWN]
         if len(shown) <= 5:
             width = max(len(one.text) for one in shown)
-            rows = [self._one(number, one.text.ljust(width)) + Content(f"  {one.note}")
-                    for number, one in enumerate(shown)]
+            rows = [
+                self._one(number, one.text.ljust(width)) + Content(f"  {one.note}") for number, one in enumerate(shown)
+            ]
             box.update(Content("\n").join(rows))
             return
         parts = [self._one(number, one.text) for number, one in enumerate(shown)]

@@ -1,0 +1,23 @@
+"""All groups together: importing this module registers every case."""
+
+from __future__ import annotations
+
+from tests.conformance import (
+    advertisements,
+    autoconf,
+    dad,
+    discovery_host,
+    discovery_router,
+    redirects,
+    resolution,
+    solicitations,
+)
+from tests.conformance.cases import Case
+from tests.conformance.registry import runs as _runs
+
+GROUPS = (resolution, solicitations, advertisements, discovery_host, discovery_router, redirects, dad, autoconf)
+
+
+def runs() -> list[tuple[Case, str]]:
+    """Every case that is played, for host and router."""
+    return _runs()
