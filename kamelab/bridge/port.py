@@ -30,7 +30,10 @@ class Device(Protocol):
         """What select() may wait on until there is something to read."""
 
     def read(self) -> bytes | None:
-        """The next frame, without checksum; None where there is none now."""
+        """The next frame, without frame check sequence; None where there is none now.
+
+        Raises BridgeError where there never will be one again.
+        """
 
     def write(self, frame: bytes) -> bool:
         """Send a frame; False where the device did not take it, as a wire without a far end."""
@@ -74,7 +77,10 @@ class Attachment:
             self.lost += 1
 
     def take_in(self) -> int:
-        """Make journal inputs of what the device has received, at most `BURST` frames; how many there were."""
+        """Make journal inputs of what the device has received, at most `BURST` frames; how many there were.
+
+        Raises BridgeError where the device is gone.
+        """
         session = self.session
         count = 0
         while count < BURST:

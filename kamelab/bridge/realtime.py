@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from kamelab.bridge.control import Client, ControlServer
-from kamelab.bridge.port import Attachment, Device, plug, tap_option
+from kamelab.bridge.port import Attachment, BridgeError, Device, plug, tap_option
 from kamelab.bridge.requests import Desk, Request
 from kamelab.core.clock import SECOND
 from kamelab.lab.session import Chunk, Goal, Session
@@ -90,10 +90,8 @@ class Realtime:
         if self.control is not None:
             self.control.close()
             self.control = None
-        for attachment in self.attachments:
-            self.selector.unregister(attachment.device)
-            attachment.close()
-        self.attachments = []
+        for attachment in list(self.attachments):
+            self._detach(attachment)
         self.selector.close()
 
     # -- turning -----------------------------------------------------------------------------------------------------
@@ -179,7 +177,18 @@ class Realtime:
     # -- what comes in -----------------------------------------------------------------------------------------------
 
     def _frames(self, attachment: Attachment) -> None:
-        attachment.take_in()
+        try:
+            attachment.take_in()
+        except BridgeError as error:
+            self._detach(attachment)
+            self.show(
+                Chunk(self.session.now, "message", "", f"kamelab: {error}; {attachment.link} goes on without it\n")
+            )
+
+    def _detach(self, attachment: Attachment) -> None:
+        self.selector.unregister(attachment.device)
+        self.attachments.remove(attachment)
+        attachment.close()
 
     def _asked(self, client: Client, line: str) -> None:
         self.desk.add(Request(line, client.answer, client))
@@ -276,14 +285,14 @@ def run(
             loop.listen(control)
         joined = ", ".join(f"{one.link} on {one.port}" for one in loop.attachments) or "nothing outside"
         where = f"; control socket {control}" if control is not None else ""
-        say(f"kamelab: {session.name} runs at wall speed, joined to {joined}{where}; ^C ends it\n")
-        for line in lines:
-            loop.desk.add(Request(line, answered, None))
-        loop.pace.rebase(session.now)
         with Signals(loop):
+            # Said when all is in place: who hears it may ask, or end us, at once.
+            say(f"kamelab: {session.name} runs at wall speed, joined to {joined}{where}; ^C ends it\n")
+            loop.pace.rebase(session.now)
+            for line in lines:
+                loop.desk.add(Request(line, answered, None))
             loop.run(until)
-        lost = sum(one.lost for one in loop.attachments)
-        if lost:
+        if lost := sum(one.lost for one in loop.attachments):
             say(f"kamelab: {lost} frames found no taker outside\n")
     finally:
         loop.close()

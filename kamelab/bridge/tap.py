@@ -44,26 +44,21 @@ class Tap:
         return self._fd
 
     def read(self) -> bytes | None:
-        """The next frame from the host; None where there is none, or the device is down."""
+        """The next frame from the host; None where there is none. Raises BridgeError where the device was deleted."""
         try:
             return os.read(self._fd, FRAME_MAX)
         except BlockingIOError:
             return None
         except OSError as error:
-            if error.errno in (errno.EIO, errno.EBADFD):
-                return None
-            raise
+            raise BridgeError(f"{self.name} is gone: {error.strerror}") from None
 
     def write(self, frame: bytes) -> bool:
         """Give a frame to the host; False where it is down, its queue is full, or the frame is too long for it."""
         try:
             return os.write(self._fd, frame) == len(frame)
-        except BlockingIOError:
+        except OSError:
+            # EAGAIN, EIO, EMSGSIZE ...: a cable without a far end. Reading tells whether the device is gone.
             return False
-        except OSError as error:
-            if error.errno in (errno.EIO, errno.EINVAL, errno.EMSGSIZE, errno.ENOBUFS, errno.ENOMEM, errno.EBADFD):
-                return False
-            raise
 
     def close(self) -> None:
         """Let the device go."""

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 
 from kamelab.cli.main import EXIT_FAILED, EXIT_FAULT, EXIT_WARNINGS, FAULT_WORDS
 from kamelab.cli.options import err
-from kamelab.cli.script import without_comment
 from kamelab.cli.writer import Writer
 from kamelab.core.clock import SECOND
 from kamelab.lab.console import submit
@@ -179,7 +178,7 @@ class Player:
     def play(self, line: str, number: int, interrupts: Interrupts) -> Done:
         """Run one line to its end, or to the user's second ^C."""
         self.writer.begin(self.session, line)
-        outcome = submit(self.session, without_comment(self.session, line))
+        outcome = submit(self.session, line)
         self.show()
         status = outcome.status
         if status is None:

@@ -15,9 +15,10 @@ from kamelab.capture.export import export
 from kamelab.cli.main import EXIT_USAGE
 from kamelab.cli.options import duration, err, open_lab, out
 from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Player
-from kamelab.cli.script import ScriptLine, load_script, read_script, without_comment
+from kamelab.cli.script import load_script, read_script
 from kamelab.cli.writer import JsonWriter, TextWriter, Writer
 from kamelab.core.trace import Record
+from kamelab.lab.script import ScriptLine
 from kamelab.lab.session import TIMEOUT, Chunk, Goal, Session
 from kamelab.lab.units import format_duration
 
@@ -148,8 +149,10 @@ def play_lab(
         player.opened()
         if joined is not None:
             status = play_live(player, lines, until, joined, echo=not quiet)
+            for system in session.world.systems.values():
+                player.faults.update(dict.fromkeys(system.faults))
             _write(session, files, player)
-            return status or player.finish()
+            return status if status and not player.faults else player.finish()
         with Interrupts() as interrupts:
             whole = play_script(player, lines, name, strict, interrupts)
             if whole and until is not None:
@@ -193,7 +196,7 @@ def play_live(player: Player, lines: list[ScriptLine], until: int | None, joined
         if echo or chunk.kind != "echo":
             player.writer.chunk(chunk)
 
-    texts = [without_comment(player.session, line.text) for line in lines]
+    texts = [line.text for line in lines]
     try:
         return run(
             player.session, joined.taps, joined.udps, joined.control, lines=texts, until=until, show=show, say=err

@@ -9,90 +9,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
 from kamelab.lab.console import split
 from kamelab.lab.journal import is_session
 from kamelab.lab.reading import LabError, Problem
+from kamelab.lab.script import Gatherer, ScriptLine
 from kamelab.lab.session import Session
 from kamelab.userland.shell_grammar import ShellError, parse
 
 STDIN = "<stdin>"
 """What messages call standard input."""
-
-
-class ScriptLine(NamedTuple):
-    """One console line of a script, with newlines inside where it spans several."""
-
-    number: int
-    """Of its first line, counted from 1."""
-    text: str
-
-
-class Gatherer:
-    """Puts console lines together from the lines of a text, one at a time."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._held: list[str] = []
-        self._number = 0
-        self._begun = 0
-
-    @property
-    def open(self) -> bool:
-        """Whether a console line has begun and is not whole yet."""
-        return bool(self._held)
-
-    def feed(self, line: str) -> ScriptLine | None:
-        """Take the next line of the text, without its newline; the console line that it completes, if it does."""
-        self._number += 1
-        if not self._held:
-            if not line.strip() or line.lstrip().startswith("#"):
-                return None
-            self._begun = self._number
-        self._held.append(line)
-        if _incomplete(self._session, "\n".join(self._held)):
-            return None
-        return self.rest()
-
-    def rest(self) -> ScriptLine | None:
-        """What has been gathered, whole or not: at the text's end, or when the user gives it up."""
-        if not self._held:
-            return None
-        text, self._held = "\n".join(self._held), []
-        return ScriptLine(self._begun, text)
-
-
-def _incomplete(session: Session, text: str) -> bool:
-    try:
-        nodes, program, _ = split(session, text)
-        if nodes:
-            parse(program)
-    except KamelabError:
-        return False
-    except ShellError as error:
-        return error.incomplete
-    return False
-
-
-def without_comment(session: Session, text: str) -> str:
-    """A console command without the ``# comment`` behind it; program lines stay as they are, their shell knows."""
-    try:
-        nodes, _, console = split(session, text)
-    except KamelabError:
-        return text
-    if nodes or not console:
-        return text
-    quote = ""
-    for at, letter in enumerate(console):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "\"'":
-            quote = letter
-        elif letter == "#" and console[at - 1].isspace():
-            return console[:at].rstrip()
-    return console
 
 
 def read_script(session: Session, text: str, name: str) -> list[ScriptLine]:
@@ -103,7 +30,7 @@ def read_script(session: Session, text: str, name: str) -> list[ScriptLine]:
     if is_session(text):
         message = "expected console lines, not a session file: give it in place of the lab"
         raise LabError([Problem(name, 1, "script", message)])
-    gatherer = Gatherer(session)
+    gatherer = Gatherer()
     lines = [line for source in text.split("\n") if (line := gatherer.feed(source.removesuffix("\r"))) is not None]
     if (unended := gatherer.rest()) is not None:
         lines.append(unended)

@@ -16,9 +16,10 @@ import click
 from kamelab.cli.main import EXIT_FAULT
 from kamelab.cli.options import duration, err, on_terminal, open_lab, out
 from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Live, Player
-from kamelab.cli.script import STDIN, Gatherer, check_line
+from kamelab.cli.script import STDIN, check_line
 from kamelab.cli.writer import TextWriter
 from kamelab.lab.console_time import speed_factor
+from kamelab.lab.script import Gatherer
 from kamelab.lab.session import Session
 
 HISTORY = 1000
@@ -55,7 +56,7 @@ def piped(session: Session) -> int:
     """Lines from a pipe or file, each run when it is whole; the exit status is that of `run`."""
     player = Player(session, TextWriter(out, err))
     player.opened()
-    gatherer = Gatherer(session)
+    gatherer = Gatherer()
     interrupts = Interrupts()
     try:
         # readline, not iteration: a line is played as soon as it is there.
@@ -84,7 +85,7 @@ def interactive(session: Session) -> int:
     live = Live()
     player = Player(session, TextWriter(out, err, echo=False), live)
     player.opened()
-    gatherer = Gatherer(session)
+    gatherer = Gatherer()
     click.echo(f"{session.lab.title}. Type help for what can be typed, quit or ^D to leave.")
     with line_editing(session):
         while True:

@@ -118,26 +118,32 @@ class CommandJudge:
         self._line = re.compile(spec.line)
         self._matches = re.compile(spec.matches, re.MULTILINE) if spec.matches is not None else None
         self._next = start
-        self._open: list[Command] = []
+        self._open: list[tuple[Command, int]] = []
+        """Commands that may still fit, with the length of the output that did not."""
         self._found = False
 
     def judge(self, moment: Moment) -> bool:
         """Whether one of the commands is as wanted; its status counts when it has ended, its output as it comes."""
         for command in moment.commands[self._next :]:
             if (self._node is None or self._node in command.nodes) and self._line.search(command.line):
-                self._open.append(command)
+                self._open.append((command, -1))
         self._next = len(moment.commands)
         if not self._found and self._open:
-            self._found = any(self._fits(command) for command in self._open)
-            self._open = [command for command in self._open if command.status is None]
+            still = []
+            for command, length in self._open:
+                output = command.text if self._node is None else command.output[self._node]
+                # Searched again only when there is more of it: a long ping6 prints much.
+                if len(output) != length or command.status is not None:
+                    self._found = self._found or self._fits(command, output)
+                if command.status is None:
+                    still.append((command, len(output)))
+            self._open = still
         return self._found
 
-    def _fits(self, command: Command) -> bool:
-        if self._matches is not None:
-            output = command.text if self._node is None else command.output[self._node]
-            if not self._matches.search(output):
-                self.seen = f"the output of {command.line!r} is another"
-                return False
+    def _fits(self, command: Command, output: str) -> bool:
+        if self._matches is not None and not self._matches.search(output):
+            self.seen = f"the output of {command.line!r} is another"
+            return False
         if self._status is not None and command.status != self._status:
             ended = command.status is not None
             self.seen = f"status {command.status} of {command.line!r}" if ended else f"{command.line!r} still runs"

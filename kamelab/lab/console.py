@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
 from kamelab.lab import console_files, console_show, console_tasks, console_time
+from kamelab.lab.script import without_comment
 from kamelab.lab.session import STATUS_TIMEOUT, Command, Session
 from kamelab.lab.suggest import did_you_mean
 from kamelab.userland import programs
@@ -80,7 +81,7 @@ def split(session: Session, line: str) -> tuple[tuple[str, ...], str, str]:
         return (), "", ""
     first = text.split(None, 1)[0]
     if first in COMMANDS or first in UNBUILT:
-        return (), "", text
+        return (), "", without_comment(text)
     if "\n" not in text and programs.resolve(first) is None:
         # Neither: the shell will say so too, but does not know the console's commands.
         near = did_you_mean(first, [*COMMANDS, *programs.names()])
@@ -95,7 +96,7 @@ def prompt(session: Session, line: str) -> str:
     except KamelabError:
         return f"kamelab# {line.strip()}"
     if console or not nodes:
-        return f"kamelab# {console or line.strip()}"
+        return f"kamelab# {line.strip()}"
     who = "all" if len(nodes) > 1 else nodes[0]
     return f"{who}# {program.strip()}"
 

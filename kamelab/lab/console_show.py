@@ -65,7 +65,10 @@ def _links(session: Session, words: list[str]) -> int:
             facts.append(f"bandwidth {link.bandwidth} bps")
         if link.loss:
             facts.append(f"loss {link.loss / 10_000_000:g}%")
-        plugs = " ".join(f"{iface.node.name}:{iface.name}" for iface in link.stations)
+        plugs = " ".join(
+            [f"{iface.node.name}:{iface.name}" for iface in link.stations]
+            + [f"outside:{port.name}" for port in link.ports]
+        )
         lines.append(f"{name:<12} {', '.join(facts)}; {link.carried} frames, {link.lost} lost; {plugs}")
     session.say("text", ("\n".join(lines) or "no links") + "\n")
     return 0

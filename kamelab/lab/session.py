@@ -11,22 +11,25 @@ does that at full speed), and reads `take_output`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from kamelab import __version__
-from kamelab.capture.filter import Filter
 from kamelab.capture.packets import view
 from kamelab.core.clock import HOUR
 from kamelab.core.errors import KamelabError
 from kamelab.lab import schema
 from kamelab.lab.build import World, build, configure, start
 from kamelab.lab.digest import digest
+from kamelab.lab.goal import Chunk, Command, Goal
 from kamelab.lab.journal import SESSION_FORMAT, Entry, Head, Tail, dump
+from kamelab.lab.link_settings import LINK_SETTINGS, link_setting
 from kamelab.lab.suggest import did_you_mean
-from kamelab.lab.units import format_duration, parse_duration, parse_probability, parse_rate
+from kamelab.lab.units import format_duration
 from kamelab.sim.loop import run_event, run_ready, settle
 from kamelab.userland.proc import SIGINT, SIGKILL
 from kamelab.userland.system import CONSOLE, System
+
+__all__ = ["LINK_SETTINGS", "Chunk", "Command", "Goal", "Session", "link_setting"]
 
 TTY = "tty"
 """The one terminal a node has for console lines."""
@@ -39,94 +42,6 @@ OVERDUE = "timeout"
 """Why a signal was journaled: the command took longer than it may."""
 SIGNAL_TEXTS = (str(SIGINT), f"{SIGINT} {OVERDUE}", f"{SIGKILL} {OVERDUE}")
 """What a signal's journal entry may say."""
-
-
-class Chunk(NamedTuple):
-    """Something to show: ``kind`` is echo, text (of a program), console (kernel message) or message (kamelab's own)."""
-
-    time: int
-    kind: str
-    node: str
-    text: str
-
-
-class Command:
-    """A line that was given, with what it printed."""
-
-    __slots__ = ("events", "interrupted", "line", "nodes", "output", "pids", "started", "status")
-
-    def __init__(self, line: str, nodes: tuple[str, ...], started: int, events: int) -> None:
-        self.line = line
-        """Without its ``NODE:``."""
-        self.nodes = nodes
-        self.started = started
-        self.events = events
-        self.pids: dict[str, int] = {}
-        self.output: dict[str, str] = dict.fromkeys(nodes, "")
-        self.status: int | None = None
-        """Exit status, the first failing one of several nodes; None while it runs."""
-        self.interrupted = False
-
-    @property
-    def text(self) -> str:
-        """All output, node after node in file order."""
-        return "".join(self.output.values())
-
-
-class Goal:
-    """Until when to run. At least one of its limits is set; all are tested after every event."""
-
-    __slots__ = ("command", "deadline", "events", "found", "idle", "kind", "match", "past", "time")
-
-    def __init__(
-        self,
-        *,
-        time: int | None = None,
-        events: int | None = None,
-        idle: bool = False,
-        command: Command | None = None,
-        deadline: int | None = None,
-        match: Filter | None = None,
-        kind: str = "",
-        past: int = 0,
-    ) -> None:
-        self.time = time
-        """Stop when the clock stands here, ns since boot."""
-        self.events = events
-        """Stop after this many events since boot."""
-        self.idle = idle
-        self.command = command
-        self.deadline = deadline
-        """Interrupt the command at this time."""
-        self.match = match
-        """Stop after the first packet captured from row ``past`` on that the filter takes."""
-        self.kind = kind
-        """``packet`` or ``timer``: stop after the next such event."""
-        self.past = past
-        self.found = False
-
-
-def link_setting(word: str) -> tuple[str, int | float]:
-    """``loss=10%`` as (key, value). Raises ValueError saying what was expected."""
-    key, equals, text = word.partition("=")
-    reader = LINK_SETTINGS.get(key)
-    if reader is None or not equals:
-        raise ValueError(f"expected up, down, {', '.join(f'{name}=...' for name in LINK_SETTINGS)}, not {word!r}")
-    return key, reader(text)
-
-
-def _mtu(text: str) -> int:
-    if not text.isdigit() or not 1280 <= int(text) <= 65535:
-        raise ValueError(f"expected an MTU of 1280 to 65535 octets, not {text!r}")
-    return int(text)
-
-
-LINK_SETTINGS: dict[str, Callable[[str], int | float]] = {
-    "latency": parse_duration,
-    "bandwidth": parse_rate,
-    "loss": parse_probability,
-    "mtu": _mtu,
-}
 
 
 class Session:

@@ -1,4 +1,4 @@
-"""Interfaces and their addresses: state only, no behaviour of protocols (BSD ``struct ifnet``, KAME ``struct in6_ifaddr``)."""
+"""Interfaces and their addresses: state only, no behaviour (BSD ``struct ifnet``, KAME ``struct in6_ifaddr``)."""
 
 from __future__ import annotations
 

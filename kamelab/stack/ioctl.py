@@ -1,4 +1,4 @@
-"""Interface ioctls, neighbour entries by hand, and route requests (KAME in6.c in6_control, nd6.c nd6_ioctl; BSD rtsock.c).
+"""Interface ioctls, neighbour entries by hand, and route requests (KAME in6_control, nd6_ioctl; BSD rtsock.c).
 
 Each function checks, changes tables, and returns the result with the actions that the node must carry out.
 """
@@ -35,7 +35,10 @@ def interface(node: Node, name: str) -> Interface:
 
 
 def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[Any, list[Action]]:
-    """One ioctl by name: (result, actions). EINVAL: bad argument; ENXIO: no such interface; EOPNOTSUPP: unknown request."""
+    """One ioctl by name: (result, actions).
+
+    EINVAL: bad argument; ENXIO: no such interface; EOPNOTSUPP: unknown request.
+    """
     if request == "SIOCGDEFIFACE_IN6":
         default = node.interfaces_by_index.get(node.default_interface)
         return default.name if default is not None else "", []
@@ -104,7 +107,10 @@ def _info(node: Node, iface: Interface, args: dict[str, Any]) -> list[Action]:
 
 
 def _default_interface(node: Node, name: str) -> list[Action]:
-    """``ndp -I IF``: a cloning default route through the interface on hosts without a router (KAME IMPLEMENTATION 1.2 (2001))."""
+    """``ndp -I IF``: on hosts without a router a cloning default route through the interface.
+
+    KAME IMPLEMENTATION 1.2 (2001).
+    """
     if node.default_interface:
         route = node.routes.exact(bytes(16), 0)
         if route is not None and route.gateway is None and "S" not in route.flags:

@@ -341,8 +341,9 @@ class Node:
                 trace.let_go()
             if trace.keep:
                 trace.keep_row(
-                    (num + 1, now, name, iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3", flow.note, num, 0, b"")
-                )
+                    (num + 1, now, name, iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3", flow.note,
+                     num, 0, b"")
+                )  # fmt: skip
             out.opackets += 1
             out.obytes += length
             out.link.transmit(out, sent, tx)
@@ -492,8 +493,8 @@ class Node:
         )  # fmt: skip
         for number, packet in enumerate(prepared.packets, 1):
             out.errno = self.link_output(
-                iface, prepared.nexthop, packet, trace.new_packet(), None, out.stage, f"fragment {number} of packet {pid}",
-                out.loop,
+                iface, prepared.nexthop, packet, trace.new_packet(), None, out.stage,
+                f"fragment {number} of packet {pid}", out.loop,
             )  # fmt: skip
         return out.errno
 
@@ -508,7 +509,7 @@ class Node:
         note: str,
         loop: bool = True,
     ) -> int:
-        """The last step: link-layer address, then the medium (KAME nd6_output). ``rx_iface``: set for forwarded packets."""
+        """The last step: link-layer address, then the medium (KAME nd6_output). ``rx_iface``: for forwarded packets."""
         trace = self.trace
         if not iface.up or iface.disabled:
             name = "ND_DISABLED" if iface.up else "OUT_NOTUP"

@@ -1,8 +1,8 @@
 """A packet on its way through a node, and what handlers hand back to the loop.
 
 A handler returns a verdict: an ``int`` (go on with this next header; ``Packet.off`` has moved) or a tuple (event,
-reason or note, actions). Events are ``deliver``, ``drop``, ``hold`` and ``forward``; actions are carried out by the node,
-never by the handler:
+reason or note, actions). Events are ``deliver``, ``drop``, ``hold`` and ``forward``; actions are carried out by the
+node, never by the handler:
 
 - `Output`: send a packet of this node;
 - `Release`: a packet that waited for address resolution leaves now;

@@ -1,22 +1,25 @@
-"""The app: themes, the palette, the chooser, and one lab at a time. `run_app` and `run_chooser` are its ways in."""
+"""The app: themes, the palette, the chooser, and one lab at a time. `run_app` and `run_chooser` are its ways in.
+
+The lab's screen is imported after the first picture, which is the lab's title: somebody who waits wants to see that.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import App, ComposeResult, SystemCommand
 from textual.command import Provider
 from textual.screen import Screen
+from textual.widgets import Static
 
-from kamelab.core.errors import KamelabError
-from kamelab.lab.opening import open_session
-from kamelab.lab.session import Session
-from kamelab.ui.history import autosave
-from kamelab.ui.runner import Runner
-from kamelab.ui.screens.lab import LabScreen
 from kamelab.ui.theme import DARK, THEMES, tokens
+
+if TYPE_CHECKING:
+    from kamelab.lab.session import Session
+    from kamelab.ui.runner import Runner
+    from kamelab.ui.screens.lab import LabScreen
 
 
 def _palette() -> type[Provider]:
@@ -29,6 +32,7 @@ class KamelabApp(App[int]):
     """Shows a lab, or the chooser where there is none yet."""
 
     TITLE = "kamelab"
+    CSS = "#splash { height: 1; background: $panel; color: $foreground; text-style: bold; padding: 0 1; }"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {_palette}
 
     def __init__(self, session: Session | None = None, *, speed: float = 1.0) -> None:
@@ -58,14 +62,27 @@ class KamelabApp(App[int]):
     @property
     def lab_screen(self) -> LabScreen | None:
         """The screen of the lab, if there is one, maybe under another."""
-        return next((screen for screen in self.screen_stack if isinstance(screen, LabScreen)), None)
+        return next((screen for screen in self.screen_stack if screen.id == "lab"), None)  # type: ignore[return-value]
+
+    def compose(self) -> ComposeResult:
+        """The first picture: what is being opened."""
+        title = self.session.lab.title if self.session is not None else "a laboratory for IPv6 in a terminal"
+        yield Static(f"kamelab  {title}", id="splash", markup=False)
 
     def on_mount(self) -> None:
-        """The lab, or the chooser."""
+        """The lab, or the chooser, behind the first picture."""
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
         if self.session is not None:
-            self.push_screen(LabScreen(self.session, self.speed))
+            self._show_lab(self.session)
         else:
             self._choose()
+
+    def _show_lab(self, session: Session) -> None:
+        from kamelab.ui.screens.lab import LabScreen
+
+        self.push_screen(LabScreen(session, self.speed))
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Textual's own, less what makes no sense here."""
@@ -83,6 +100,8 @@ class KamelabApp(App[int]):
 
     def open_lab(self, path_or_name: str) -> None:
         """Open another lab, or a kept session; the present one is kept."""
+        from kamelab.core.errors import KamelabError
+        from kamelab.lab.opening import open_session
         from kamelab.lab.reading import LabError
 
         try:
@@ -96,7 +115,7 @@ class KamelabApp(App[int]):
         if self.session is not None:
             self.session.close()
         self.session = session
-        self.push_screen(LabScreen(session, self.speed))
+        self._show_lab(session)
 
     def action_chooser(self) -> None:
         """To the chooser; the session is kept."""
@@ -124,6 +143,8 @@ class KamelabApp(App[int]):
     def keep(self) -> None:
         """Keep the session in the state directory, if anything was done in it."""
         if self.session is not None and self.session.journal:
+            from kamelab.ui.history import autosave
+
             autosave(self.session.name, self.session.save())
 
 

@@ -6,6 +6,7 @@ the tokens in their CSS as ``$proto-nd`` and the like; they follow whichever the
 
 from __future__ import annotations
 
+from textual.color import Color
 from textual.theme import Theme
 
 DARK = "kamelab-dark"
@@ -89,6 +90,7 @@ def tokens(theme: Theme) -> dict[str, str]:
     warning = theme.warning or accent
     error = theme.error or accent
     return {
+        "dim": _dim(theme, text),
         "proto-nd": primary,
         "proto-ra": accent,
         "proto-mld": secondary,
@@ -104,3 +106,11 @@ def tokens(theme: Theme) -> dict[str, str]:
         "mark-changed": warning,
         "mark-gone": error,
     }
+
+
+def _dim(theme: Theme, text: str) -> str:
+    """A colour for what stands back. Textual's ``$text-muted`` finds its own contrast, which a part of a line can't."""
+    ground = theme.background or ("#121212" if theme.dark else "#e0e0e0")
+    if text.startswith("ansi") or ground.startswith("ansi"):
+        return text
+    return Color.parse(text).blend(Color.parse(ground), 0.38).hex

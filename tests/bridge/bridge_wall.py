@@ -45,12 +45,14 @@ def new_session() -> Session:
 
 
 class Wall:
-    """Seconds that pass only when a test says so."""
+    """Seconds that pass only when a test says so; ``drag`` is what a look at the clock costs."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
+        self.drag = 0.0
 
     def __call__(self) -> float:
+        self.seconds += self.drag
         return self.seconds
 
 

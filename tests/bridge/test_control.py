@@ -142,6 +142,23 @@ def test_a_line_that_takes_too_long_is_interrupted(caller: Caller) -> None:
     assert "still running after 3s; interrupted" in answer["messages"]
 
 
+def test_a_test_framework_configures_and_restarts_rtadvd(caller: Caller) -> None:
+    """A here-document writes the configuration; the daemon is killed and started with it; MTU and routes by line."""
+    caller.bench.pass_time(10)
+    pid = next(line.split()[0] for line in caller.ask("r1: ps")["output"].splitlines() if "rtadvd" in line)
+    assert caller.ask(f"r1: kill {pid}", 20)["status"] == 0
+    caller.bench.pass_time(10)
+    assert caller.ask("r1: cat > /etc/rtadvd.conf <<EOF\nne0:\\\n\t:mtu#1400:\nEOF")["status"] == 0
+    assert caller.ask("r1: rtadvd ne0")["status"] == 0
+    assert caller.ask("h1: rtsol ne0")["status"] == 0
+    assert caller.bench.session.world.network.nodes["h1"].interfaces["ne0"].ipv6_mtu() == 1400
+    assert caller.ask("r1: ifconfig ne0 mtu 1300")["status"] == 0
+    assert caller.ask("r1: ifconfig ne0 inet6 2001:db8:7:: prefixlen 64 anycast")["status"] == 0
+    assert caller.ask("h1: route add -inet6 2001:db8:9:: -prefixlen 64 2001:db8:1::1")["status"] == 0
+    # Two probes: while the address is being resolved one packet is held, and the first is two fragments.
+    assert caller.ask("h1: ping6 -c 2 -s 2000 2001:db8:1::1")["status"] == 0
+
+
 # -- reboot --------------------------------------------------------------------------------------------------------
 
 

@@ -58,8 +58,8 @@ def kamelab(*arguments: str | Path) -> Result:
             "pas =",
             4,
             [
-                "lab.toml:12: tasks[1].checks[1].pas: unknown key, expected one of at, fail, kind, line, matches, node, "
-                "pass, status (did you mean 'pass'?)",
+                "lab.toml:12: tasks[1].checks[1].pas: unknown key, expected one of "
+                "at, fail, kind, line, matches, node, pass, status (did you mean 'pass'?)",
                 "lab.toml: invalid",
             ],
         ),

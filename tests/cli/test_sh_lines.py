@@ -18,7 +18,7 @@ from cli_transcripts import kamelab, run
 from kamelab.cli.complete import Completer
 from kamelab.lab.opening import open_session
 
-PATIENCE = 4.0
+PATIENCE = 60.0
 """Wall seconds after which a test gives up; none waits that long if things work."""
 
 
@@ -178,6 +178,15 @@ class Terminal:
         before, _, self._text = self._text.partition(text)
         return before + text
 
+    def interrupt(self, text: str) -> str:
+        """^C, until a text comes: Python overlooks one that comes between the prompt and its wait for the first key."""
+        for _ in range(100):
+            self.type("\x03")
+            ready, _, _ = select.select([self.fd], [], [], 0.5)
+            if ready:
+                break
+        return self.expect(text)
+
     def type(self, text: str) -> None:
         """Keys: a newline ends a line, \\x03 and \\x04 are ^C and ^D."""
         os.write(self.fd, text.encode())
@@ -219,8 +228,10 @@ def test_an_open_quote_asks_for_more_and_interrupt_gives_it_up(terminal: Termina
     assert "\na\nb\n" in terminal.expect("\nh1# ")
     terminal.type('echo "a\n')
     terminal.expect("\n> ")
-    terminal.type("\x03")
-    terminal.expect("\nh1# ")
+    terminal.interrupt("\nh1# ")
+    # What was open is forgotten.
+    terminal.type("echo c\n")
+    assert terminal.expect("\nh1# ").endswith("\nc\nh1# ")
     terminal.type("\x04")
     assert terminal.wait() == 0
 

@@ -31,8 +31,17 @@ class Case(NamedTuple):
 NOT_DERIVED: Final[dict[str, str]] = {}
 """Cases whose expected reaction does not follow from the text of the RFCs, each with why (`Case.name`)."""
 
-SEED_WINS: Final[dict[str, str]] = {}
-"""Cases where KAME deliberately does otherwise than the RFC recommends, each with what it does and why."""
+SEED_WINS: Final[dict[str, str]] = {
+    "v6LC.2.1.2a": "KAME holds one packet (nd6_maxqueuelen), the least that RFC 4861 7.2.2 allows",
+    "v6LC.2.1.2b": "KAME holds one packet a neighbor (nd6_maxqueuelen), the least that RFC 4861 7.2.2 allows",
+    "v6LC.2.1.14": "KAME answers for an anycast address at once, without the random delay that RFC 4861 7.2.7 asks for;"
+    " the subnet-router anycast address is set by hand (KAME IMPLEMENTATION 1.15.2 (2001))",
+    "v6LC.2.2.1": "the solicitations are rtsol's: KAME's kernel sends none",
+    "v6LC.2.2.12a": "the closing control advertises the prefix too: KAME detaches a prefix whose routers are all"
+    " unreachable while another router is there",
+    "v6LC.3.2.2": "KAME looks once a second (nd6_prune) for what has expired",
+}
+"""Cases where KAME has a way of its own within, or beside, what the RFC says; each with what it does."""
 
 # A heading is ``number roles title``, roles ``-`` where parts follow, each ``roles part title``.
 _TABLE: Final = """

@@ -9,12 +9,13 @@ from kamelab.wire import in6
 from kamelab.wire.ether import multicast_mac
 from tests.conformance import frames
 from tests.conformance.frames import ALLNODES, UNSPECIFIED, ZERO_OPTION, prefix_option, slla, tlla
+from tests.conformance.moves import proves_no_entry
 from tests.conformance.registry import case, cases
 from tests.conformance.tester import RETRANS, SLACK, Tester
 
 
 def expect_dad(t: Tester, addr: bytes, within: float) -> None:
-    """The NUT's DAD solicitation: from :: to the solicited-node group, without options (RFC 4862 5.4.2, RFC 4861 4.3)."""
+    """The NUT's DAD solicitation: from :: to the solicited-node group, without options (RFC 4862 5.4.2, 4861 4.3)."""
     group = in6.solicited_node(addr)
     t.expect("ns", within, src=UNSPECIFIED, dst=group, to_mac=multicast_mac(group), target=addr, options=())
 
@@ -170,12 +171,15 @@ def resolution_of_tentative(t: Tester, unicast: bool) -> None:
     detecting(t)
     t.tn2.ns(t.ll, dst=t.ll if unicast else None, options=slla(t.tn2.mac))
     t.quiet("*", RETRANS / 2, why="the address is tentative")
+    t.run(RETRANS)
+    # Ignored means that nothing was learnt either.
+    proves_no_entry(t, t.tn2)
     _verdict(t, duplicate=False)
 
 
 @cases("3.2.1", {"A": ("2001:db8:0:b::",), "B": ("8000::",), "C": ("fec0:0:0:b::",)})
 def global_address(t: Tester, prefix: str) -> None:
-    """A global address is made of the prefix and the interface identifier, and goes through DAD (RFC 4862 5.5.3, 5.4)."""
+    """A global address: prefix and interface identifier, ours unless DAD finds a duplicate (RFC 4862 5.5.3, 5.4)."""
     for duplicate in (False, True):
         addr = in6.pton(prefix)[:8] + t.ll[8:]
         if duplicate:

@@ -299,17 +299,20 @@ def onlink_determination(t: Tester) -> None:
 
 @cases("2.2.13", {"A": (0,), "B": (15,)})
 def cur_hop_limit(t: Tester, hlim: int) -> None:
-    """Cur Hop Limit 0 leaves a host's hop limit, another value becomes it (RFC 4861 6.3.4).
+    """Cur Hop Limit 0 leaves a host's hop limit as it is, another value becomes it (RFC 4861 6.3.4).
 
     A router announces the value that it is configured with, and takes none from others (RFC 4861 6.2.1, 6.2.7).
     """
     common(t)
     if not t.is_router:
         reachable(t, t.tn2)
-        _hop_limit(t, 64)
-        t.tr1.ra(hlim=hlim, options=slla(t.tr1.mac))
-        t.run(0.1)
-        _hop_limit(t, hlim or 64)
+        for first in (64, 20):
+            _hop_limit(t, first)
+            t.tr1.ra(hlim=hlim, options=slla(t.tr1.mac))
+            t.run(0.1)
+            _hop_limit(t, hlim or first)
+            t.tr1.ra(hlim=20, options=slla(t.tr1.mac))
+            t.run(0.1)
         return
     t.system.files["/etc/rtadvd.conf"] = f"ne0:chlim#{hlim}:"
     t.start("rtadvd ne0")

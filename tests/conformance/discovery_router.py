@@ -105,7 +105,10 @@ def no_advertising_interface(t: Tester) -> None:
     for _ in range(3):
         t.tn2.rs(options=slla(t.tn2.mac))
         t.quiet("ra", 20)
+    t.quiet("ra", 2000)
     t.quiet("ra", 2000, port="C")
+    # Silent, not dead.
+    proves_no_entry(t, t.tn2)
 
 
 @case("2.2.6", "B")
@@ -189,9 +192,7 @@ def other_prefixes(t: Tester, prefix: str) -> None:
     """A prefix that ends in zeros and a site-local one are announced as any other (RFC 4861 6.2.3, 4.6.2)."""
     common(t)
     advertise(t, f'{RARELY}addr="{prefix}":prefixlen#64:')
-    expect_ra(
-        t, MAX_INITIAL + SLACK, prefixes=(PrefixInfo(64, True, True, 2592000, 604800, in6.pton(prefix)),)
-    )
+    expect_ra(t, MAX_INITIAL + SLACK, prefixes=(PrefixInfo(64, True, True, 2592000, 604800, in6.pton(prefix)),))
 
 
 @case("2.2.8")

@@ -58,7 +58,7 @@ def common(t: Tester) -> None:
 
 
 def incomplete(t: Tester, st: Station, src: bytes | None = None, dst: bytes | None = None) -> None:
-    """Bring the NUT's entry for a station (its link-local address unless given) to INCOMPLETE, an echo reply waiting."""
+    """Bring the NUT's entry for a station (its link-local address unless given) to INCOMPLETE; an echo reply waits."""
     src = src or st.ll
     st.echo(src, dst)
     t.expect("ns", target=src, dst=in6.solicited_node(src), to_mac=multicast_mac(in6.solicited_node(src)), slla=t.mac)
@@ -131,7 +131,7 @@ def proves_probe(t: Tester, st: Station, mac: bytes) -> None:
 def proves_probing(t: Tester, mac: bytes, addr: bytes, *, within: float, after: float = 0) -> None:
     """A unicast solicitation for ``addr`` comes."""
     source = OneOf(t.ll, t.glob)
-    t.expect("ns", within=within, after=after, target=addr, dst=addr, to_mac=mac, src=source, slla=OneOf(t.mac, None))
+    t.expect("ns", within=within, after=after, target=addr, dst=addr, to_mac=mac, src=source, slla=t.mac)
 
 
 PROOFS = {"REACHABLE": proves_reachable, "STALE": proves_stale, "PROBE": proves_probe}

@@ -9,7 +9,7 @@ from kamelab.wire import in6
 from kamelab.wire.ether import multicast_mac
 from kamelab.wire.nd_options import build_mtu
 from tests.conformance import frames
-from tests.conformance.frames import ALLNODES, UNKNOWN_OPTION, ZERO_OPTION, Seen, redirected, slla, tlla
+from tests.conformance.frames import UNKNOWN_OPTION, ZERO_OPTION, Seen, redirected, slla, tlla
 from tests.conformance.moves import (
     NONE,
     OTHER,
@@ -26,7 +26,7 @@ from tests.conformance.moves import (
     reachable,
 )
 from tests.conformance.registry import case, cases
-from tests.conformance.tester import OneOf, Station, Tester
+from tests.conformance.tester import Station, Tester
 
 PLAIN, QUOTED, OVERSIZED = "", "redirected header", "oversized redirected header"
 ONLINK_MAC = bytes.fromhex("0000c0000111")
@@ -325,7 +325,7 @@ def _through(t: Tester, sender: Station, src: bytes, dst: bytes) -> bytes:
 
 
 def _expect_redirect(t: Tester, target: bytes, destination: bytes, lladdr: bytes, original: bytes) -> Seen:
-    """The redirect to TN2 (RFC 4861 4.5, 8.2): as much of the packet as fits into 1280 octets."""
+    """The redirect to TN2 (RFC 4861 4.5, 8.2): the known link-layer address, and the packet as far as it fits."""
     seen = t.expect(
         "redirect",
         to_mac=t.tn2.mac,
@@ -333,7 +333,7 @@ def _expect_redirect(t: Tester, target: bytes, destination: bytes, lladdr: bytes
         dst=t.tn2.glob,
         target=target,
         destination=destination,
-        tlla=OneOf(lladdr, None),
+        tlla=lladdr,
     )
     quoted = seen.fields["redirected"]
     # The packet as it came or with its hop limit decremented.
@@ -386,6 +386,9 @@ def multicast_destination(t: Tester) -> None:
     _known_neighbors(t)
     _through(t, t.tn2, t.tn2.glob, in6.pton("ff1e::1:2"))
     t.quiet("redirect", 5)
+    # To a unicast destination one is sent.
+    original = _through(t, t.tn2, t.tn2.glob, t.tn3.glob)
+    _expect_redirect(t, t.tn3.glob, t.tn3.glob, t.tn3.mac, original)
 
 
 @case("2.3.17")

@@ -56,10 +56,10 @@ def _add(number: str, part: str, body: Body, args: tuple[Any, ...]) -> None:
     PLAYED[name] = Played(body, args)
 
 
-def play(one: Case, role: str) -> Tester:
+def play(one: Case, role: str, seed: int = 1) -> Tester:
     """Play a case on a fresh node; the tester, for its story. Raises `tester.Failure`."""
     body, args = PLAYED[one.name]
-    tester = Tester(role, f"{one.name} {one.title}")
+    tester = Tester(role, f"{one.name} {one.title}", seed)
     body(tester, *args)
     tester.sound()
     return tester

@@ -172,4 +172,15 @@ def anycast(t: Tester) -> None:
     t.forget()
     t.tn2.ns(LINK_B, options=slla(t.tn2.mac))
     # Delayed by at most MAX_ANYCAST_DELAY_TIME.
-    t.expect("na", within=1.1, to_mac=t.tn2.mac, src=OneOf(t.ll, t.glob), dst=t.tn2.ll, target=LINK_B, S=1, R=1, O=0, tlla=t.mac)
+    t.expect(
+        "na",
+        within=1.1,
+        to_mac=t.tn2.mac,
+        src=OneOf(t.ll, t.glob),
+        dst=t.tn2.ll,
+        target=LINK_B,
+        S=1,
+        R=1,
+        O=0,
+        tlla=t.mac,
+    )

@@ -79,6 +79,8 @@ class Station:
         self.ll = LINKLOCAL[:8] + identifier
         self.glob = prefix[:8] + identifier
         self.answers = False
+        self.more: tuple[bytes, ...] = ()
+        """Further addresses that it answers for."""
 
     def send(
         self,
@@ -131,7 +133,9 @@ class Station:
             **more,
         )
 
-    def ra(self, *, dst: bytes = ALLNODES, options: bytes = b"", damage: dict[str, Any] | None = None, **values: Any) -> None:
+    def ra(
+        self, *, dst: bytes = ALLNODES, options: bytes = b"", damage: dict[str, Any] | None = None, **values: Any
+    ) -> None:
         """A router advertisement; ``values`` as `frames.ra` takes them."""
         self.send(icmp.ROUTER_ADVERT, frames.ra(options=options, **values), dst=dst, **(damage or {}))
 
@@ -177,6 +181,8 @@ class Port:
 
 class Tester:
     """One node under test in its surroundings; `expect` and `quiet` let virtual time pass."""
+
+    __test__ = False
 
     def __init__(self, role: str, title: str = "", seed: int = 1) -> None:
         self.role = role
@@ -295,7 +301,16 @@ class Tester:
         if seen.kind == "ns" and seen.fields["src"] != UNSPECIFIED:
             target = seen.fields["target"]
             for station in self.stations:
-                if station.answers and station.port is port and target in (station.ll, station.glob):
+                if (
+                    station.answers
+                    and station.port is port
+                    and target
+                    in (
+                        station.ll,
+                        station.glob,
+                        *station.more,
+                    )
+                ):
                     flags = "RSO" if station.router else "SO"
                     station.na(
                         flags, target=target, src=target, dst=seen.fields["src"], options=frames.tlla(station.mac)
@@ -329,7 +344,7 @@ class Tester:
         if passed < after:
             raise self.failure(f"{words} came after {passed:.3f} s, it was not expected before {after:g} s")
         wanted = {**_RULES.get(kind, {}), "from_mac": self.mac if port == "B" else self.mac_c, **fields}
-        wrong = [name for name, value in wanted.items() if not (value == seen.fields.get(name))]
+        wrong = [name for name, value in wanted.items() if value != seen.fields.get(name)]
         if wrong:
             rows = [f"{'field':12} {'expected':44} came"]
             for name, value in wanted.items():
@@ -344,9 +359,9 @@ class Tester:
 
         def there() -> Seen | None:
             for one in self.inbox:
-                if one.port == port and (kind in ("*", one.kind)) and not one.kind.startswith("mld"):
-                    if all(value == one.fields.get(name) for name, value in fields.items()):
-                        return one
+                same = one.port == port and kind in ("*", one.kind) and not one.kind.startswith("mld")
+                if same and all(value == one.fields.get(name) for name, value in fields.items()):
+                    return one
             return None
 
         self._until(self.now + round(seconds * NS), lambda: there() is not None)
@@ -388,14 +403,18 @@ class Tester:
 
     def _line(self, who: str, seen: Seen) -> str:
         shown = {**seen.fields}
-        parts = [f"{self.show(shown.pop(name, None))}" for name in ("src", "dst")]
+        parts = [self._brief(shown.pop(name, None)) for name in ("src", "dst")]
         rest = [
-            f"{name} {self.show(value)}"
+            f"{name} {self._brief(value)}"
             for name, value in shown.items()
             if name in ("to_mac", "target", "R", "S", "O", "slla", "tlla", "destination", "lifetime", "seq")
             and value is not None
         ]
         return f"{seen.at / NS:12.6f}  {who} on {seen.port}: {seen.kind} {parts[0]} > {parts[1]}, {', '.join(rest)}"
+
+    def _brief(self, value: Any) -> str:
+        """A field's value for the story: a name does where there is one."""
+        return self.names[value] if isinstance(value, bytes) and value in self.names else self.show(value)
 
     def failure(self, text: str, rows: list[str] | None = None) -> Failure:
         """The exception that says what was expected and what came, after which packets."""

@@ -1,4 +1,4 @@
-"""The forwarding fast path: the same octets, the same records, the same counters as the walk, and never a stale decision."""
+"""The forwarding fast path: the same octets, records and counters as the walk, and never a stale decision."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from wires import (
     OTHER_MAC,
     A,
     Wires,
-    datagram,
     dad_ns,
+    datagram,
     echo,
     icmp6,
     na,
@@ -77,7 +77,7 @@ def play(*, flows: bool) -> tuple[Wires, Node]:
 def test_results_are_those_of_the_walk() -> None:
     fast_wires, fast = play(flows=True)
     slow_wires, slow = play(flows=False)
-    assert fast.fast == {17: 8, 58: 2, 60: 1, 44: 1, 59: 0} or sum(fast.fast.values()) > 5
+    assert fast.fast == {17: 5, 58: 2, 60: 1, 44: 1}
     assert slow.fast == {}
     assert fast_wires.sent(fast) == slow_wires.sent(slow)
     # Record for record, too: a capture or a "why" can't tell which way a packet went.

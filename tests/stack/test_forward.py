@@ -1,4 +1,4 @@
-"""Forwarding, ICMPv6 errors and path MTU (RFC 8200 3, 5; RFC 4443; RFC 8201; the order of tests is KAME ip6_forward.c's)."""
+"""Forwarding, ICMPv6 errors and path MTU (RFC 8200 3, 5; RFC 4443; RFC 8201; order of tests: KAME ip6_forward.c)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def errors(wires: Wires, node: Node, since: float = 3) -> list[tuple[str, int, i
     return [(one.dst, one.kind, one.message[1]) for one in wires.sent(node, since=since) if 0 < one.kind < 128]
 
 
-# -- forwarding ----------------------------------------------------------------------------------------------------------
+# -- forwarding ------------------------------------------------------------------------------------------------------
 
 
 def test_a_packet_goes_on_with_its_hop_limit_one_lower_and_nothing_else_changed(wires: Wires) -> None:
@@ -158,7 +158,7 @@ def test_extension_headers_but_hop_by_hop_are_not_looked_at(wires: Wires) -> Non
     assert wires.drops(r1, 3) == ["OPT_PARAMPROB"]
 
 
-# -- ICMPv6 errors -------------------------------------------------------------------------------------------------------
+# -- ICMPv6 errors ---------------------------------------------------------------------------------------------------
 
 
 def test_an_error_quotes_as_much_as_fits_into_1280_octets(wires: Wires) -> None:
@@ -368,7 +368,7 @@ def test_echo_replies_swap_the_addresses_and_those_to_groups_choose_one(wires: W
     assert r1.counters()["icmp6.reflect"] == 2
 
 
-# -- path MTU ------------------------------------------------------------------------------------------------------------
+# -- path MTU --------------------------------------------------------------------------------------------------------
 
 
 def host(wires: Wires) -> Node:
@@ -450,7 +450,7 @@ def test_what_may_not_be_fragmented_is_refused(wires: Wires) -> None:
     assert h1.counters()["ip6.cantfrag"] == 1
 
 
-# -- output --------------------------------------------------------------------------------------------------------------
+# -- output ----------------------------------------------------------------------------------------------------------
 
 
 def test_what_does_not_leave(wires: Wires) -> None:

@@ -197,7 +197,7 @@ def test_frames_on_their_way_to_a_node_that_was_switched_off_find_nobody(wires: 
     assert len(wires.net.trace.packets) == before
 
 
-# -- made ----------------------------------------------------------------------------------------------------------------
+# -- made ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_large_datagram_leaves_in_fragments_that_its_receiver_puts_together(wires: Wires) -> None:

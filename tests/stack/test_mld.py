@@ -1,4 +1,4 @@
-"""Multicast listener discovery, the listener's side, and memberships (RFC 2710; KAME mld6.c, IMPLEMENTATION 1.15 (2001))."""
+"""Multicast listener discovery, the listener's side, and memberships (RFC 2710; KAME IMPLEMENTATION 1.15 (2001))."""
 
 from __future__ import annotations
 

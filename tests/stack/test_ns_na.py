@@ -1,4 +1,4 @@
-"""Solicitations and advertisements as they come in: validation, what is learned, what is answered (RFC 4861 7.1, 7.2)."""
+"""Solicitations and advertisements as they come in: validation, what is learned and answered (RFC 4861 7.1, 7.2)."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_bad_advertisement_leaves_the_resolution_as_it_is(wires: Wires, name: 
         assert "duplicate IP6 address 2001:db8:1::1" in wires.log(h1)[-1]
 
 
-# -- answers (reference 2.5) ---------------------------------------------------------------------------------------------
+# -- answers (reference 2.5) -----------------------------------------------------------------------------------------
 
 
 def test_a_multicast_solicitation_is_answered_with_our_address(wires: Wires) -> None:
@@ -173,7 +173,7 @@ def test_a_proxy_made_an_ordinary_entry_leaves_the_group(wires: Wires) -> None:
     assert not [one for one in syscalls.rows(r1, "groups") if one.group == "ff02::1:ff00:77%ne0"]
 
 
-# -- what is learned (reference 2.3, 2.4, 2.6) --------------------------------------------------------------------------
+# -- what is learned (reference 2.3, 2.4, 2.6) -----------------------------------------------------------------------
 
 NEW = STRANGER_MAC
 OLD = OTHER_MAC
@@ -315,9 +315,7 @@ def test_a_router_that_says_it_is_none_any_more_is_no_default_router(wires: Wire
 
 def test_the_first_of_repeated_options_counts_and_unknown_ones_are_skipped(wires: Wires) -> None:
     h1 = wires.host()
-    options = (
-        b"\x63\x01" + bytes(6) + nd_options.build_lladdr(1, STRANGER_MAC) + nd_options.build_lladdr(1, OTHER_MAC)
-    )
+    options = b"\x63\x01" + bytes(6) + nd_options.build_lladdr(1, STRANGER_MAC) + nd_options.build_lladdr(1, OTHER_MAC)
     wires.inject(h1, icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(4) + OWN + options))
     assert entry_of(h1)[1] == STRANGER_MAC.hex()
 

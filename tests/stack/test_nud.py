@@ -1,4 +1,4 @@
-"""Neighbour unreachability detection: every transition of the table, and the times of RFC 4861 10 and KAME's constants."""
+"""Neighbour unreachability detection: every transition of the table, and the times of RFC 4861 10 and of KAME."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def nud(wires: Wires, node: Node, since: float = 0) -> list[tuple[float, str]]:
     return wires.states(node, "nd6_nud", since)
 
 
-# -- ways into each state ------------------------------------------------------------------------------------------------
+# -- ways into each state --------------------------------------------------------------------------------------------
 
 
 def incomplete(wires: Wires, h1: Node) -> None:
@@ -85,7 +85,7 @@ INTO: dict[str, Callable[[Wires, Node], None]] = {
 }
 
 
-# -- what makes each event -----------------------------------------------------------------------------------------------
+# -- what makes each event -------------------------------------------------------------------------------------------
 
 
 def answer(flags: str, mac: bytes = STRANGER_MAC) -> Callable[[Wires, Node], None]:

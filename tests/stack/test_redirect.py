@@ -131,7 +131,7 @@ def test_the_number_of_routes_is_bounded(wires: Wires) -> None:
     assert h1.routes.dynamic_count() == 1280
 
 
-# -- sent by routers -----------------------------------------------------------------------------------------------------
+# -- sent by routers -------------------------------------------------------------------------------------------------
 
 
 def router(wires: Wires) -> Node:

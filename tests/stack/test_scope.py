@@ -1,4 +1,4 @@
-"""Scope zones: what may stand on the wire, what programs may say, what leaves where (RFC 4007; KAME IMPLEMENTATION 1.3)."""
+"""Scope zones: what may be on the wire, what programs may say, what leaves (RFC 4007, KAME IMPLEMENTATION 1.3)."""
 
 from __future__ import annotations
 
@@ -71,9 +71,12 @@ def test_people_read_zones_as_percent_and_interface(wires: Wires) -> None:
     h1 = wires.host()
     wires.inject(h1, ns(OWN))
     texts = {
-        field for table in ("addresses", "neighbors", "routes", "groups", "prefixes") for one in syscalls.rows(h1, table)
-        for field in one if isinstance(field, str)
-    }  # fmt: skip
+        field
+        for table in ("addresses", "neighbors", "routes", "groups", "prefixes")
+        for one in syscalls.rows(h1, table)
+        for field in one
+        if isinstance(field, str)
+    }
     assert {"fe80::99%ne0", "fe80::%ne0/64", "fe80::ff:fe00:1%ne0", "ff02::1%ne0", "fe80::1%lo0"} <= texts
     assert not [text for text in texts if text.startswith(("fe80:1", "fe80:2", "ff02:1", "ff01:1"))]
 
@@ -88,7 +91,7 @@ def test_no_zone_stands_on_the_wire(wires: Wires) -> None:
             assert addr[2:4] == b"\0\0" or addr[0] == 0x20
 
 
-# -- a node between two links --------------------------------------------------------------------------------------------
+# -- a node between two links ----------------------------------------------------------------------------------------
 
 
 def between(wires: Wires, forwarding: int = 0) -> Node:
@@ -187,7 +190,7 @@ def test_interface_local_multicast_stays_on_the_node(wires: Wires) -> None:
     raw = syscalls.socket(h1, 0, "raw6", 58)
     wires.output(h1, echo_to("ff01::1", h1.interfaces["ne0"], oif=h1.interfaces["ne0"]))
     wires.run(1)
-    assert [one for one in wires.sent(h1, since=3, interface="ne0")] == []
+    assert wires.sent(h1, since=3, interface="ne0") == []
     message = syscalls.recvmsg(h1, raw)
     assert message is not None
     assert (message.dst, message.ifindex) == (A("ff01::1"), 1)
@@ -203,7 +206,7 @@ def test_multicast_on_the_link_reaches_the_sender_too(wires: Wires) -> None:
     assert (reply.interface, reply.src, reply.dst) == ("lo0", "fe80::ff:fe00:1", "fe80::ff:fe00:1")
 
 
-# -- borders in forwarding (reference 8.4, RFC 4007 9) -------------------------------------------------------------------
+# -- borders in forwarding (reference 8.4, RFC 4007 9) ---------------------------------------------------------------
 
 
 def test_a_link_local_source_does_not_cross_a_router_and_is_told(wires: Wires) -> None:

@@ -253,7 +253,7 @@ def test_kinds_of_sockets_that_are_not_here(wires: Wires) -> None:
     assert errno(syscalls.socket, h1, 0, "udp4", 0) == EAFNOSUPPORT
 
 
-# -- raw sockets ---------------------------------------------------------------------------------------------------------
+# -- raw sockets -----------------------------------------------------------------------------------------------------
 
 
 def test_a_raw_icmp6_socket_hears_what_its_filter_passes(wires: Wires) -> None:

@@ -1,4 +1,4 @@
-"""Kernels on virtual links for stories in time order, strangers' frames put on a wire by hand, and promise 3's accounting.
+"""Kernels on virtual links for stories in time order, strangers' frames put before them by hand, and the accountant.
 
 Nodes are h1, r1 ...; their interfaces ne0, ne1 ...; the Nth interface of a story has the MAC 02:00:00:00:00:0N and so
 the link-local address fe80::ff:fe00:N. A stranger is nobody's node: its frames are injected, what is sent to it is read
@@ -130,6 +130,8 @@ class Wires:
         while run_event(self.net, end):
             pass
         self.net.clock.now = end
+        # What comes next comes from outside: nothing that happened is its cause.
+        self.net.trace.cause = self.net.trace.also = 0
 
     # -- frames ------------------------------------------------------------------------------------------------------
 
@@ -172,7 +174,9 @@ class Wires:
         return out
 
     def records(self, node: Node, event: str, since: float = 0) -> list[Record]:
-        return [r for r in self.net.trace.all() if r.node == node.name and r.event == event and r.time >= since * SECOND]
+        return [
+            r for r in self.net.trace.all() if r.node == node.name and r.event == event and r.time >= since * SECOND
+        ]
 
     def drops(self, node: Node, since: float = 0) -> list[str]:
         """Reasons of drops in order."""
@@ -206,7 +210,7 @@ def row(node: Node, table: str, first: str) -> Any:
     return found[0]
 
 
-# -- packets of strangers ------------------------------------------------------------------------------------------------
+# -- packets of strangers --------------------------------------------------------------------------------------------
 
 
 def icmp6(src: bytes, dst: bytes, kind: int, body: bytes, code: int = 0, hlim: int = 255) -> bytes:
@@ -283,7 +287,7 @@ def datagram(src: bytes, dst: bytes, port: int = 9, data: bytes = b"data", hlim:
     return ip6.build(src, dst, 17, udp.build(src, dst, sport, port, data), hlim=hlim)
 
 
-# -- accounting (promise 3) -----------------------------------------------------------------------------------------------
+# -- the accountant (promise 3) ------------------------------------------------------------------------------------
 
 
 def account(net: Network) -> dict[str, int]:
@@ -292,7 +296,7 @@ def account(net: Network) -> dict[str, int]:
     Taken in (``rx`` records, and wholes put together of fragments): one ``deliver``, ``drop`` or ``forward``, the
     last followed by one ``tx``; or an open hold. Made here: one ``tx`` or ``drop``, or an open hold. A hold is followed
     by exactly one record that names it as its cause, for the same packet. Open holds are those, and only those, that
-    the kernels' tables still have. The result counts how packets ended.
+    the kernels' tables still have. Every cause is an earlier record. The result counts how packets ended.
     """
     trace = net.trace
     assert trace.lost == 0, "frames were let go: nothing can be accounted for"
@@ -300,7 +304,10 @@ def account(net: Network) -> dict[str, int]:
     wholes: set[int] = set()
     ends_of_hold: dict[int, list[Record]] = {}
     holds: dict[int, Record] = {}
+    numbers = {0}
     for record in trace.all():
+        assert record.cause in numbers, record
+        numbers.add(record.num)
         if record.packet:
             events.setdefault(record.packet, []).append(record)
             if record.cause in holds and record.packet == holds[record.cause].packet:

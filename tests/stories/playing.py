@@ -38,6 +38,7 @@ class Position(NamedTuple):
     links: list[tuple[int, int]]
     files: dict[str, object]
     logs: dict[str, object]
+    commands: list[object]
 
 
 def demo(seed: int | None = None) -> Session:
@@ -88,4 +89,5 @@ def position(session: Session) -> Position:
         [(link.carried, link.lost) for link in network.links.values()],
         {name: dict(system.files) for name, system in session.world.systems.items()},
         {name: (list(node.kernel_log), list(session.world.systems[name].console)) for name, node in nodes},
+        [(command.line, command.nodes, command.status, dict(command.output)) for command in session.commands],
     )

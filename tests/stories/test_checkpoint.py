@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from playing import demo, play, run_to
-from test_time_travel import SCRIPTS
+from test_time_travel import LABS, SCRIPTS
 
 from kamelab.lab import checkpoint
 from kamelab.lab.build import World
@@ -81,9 +81,9 @@ def test_a_restored_world_can_be_kept_and_restored_again() -> None:
 
 
 @settings(max_examples=10)
-@given(script=SCRIPTS, events=st.integers(1, 40))
-def test_anywhere_in_any_script(script: list[str], events: int) -> None:
-    session = demo()
+@given(lab=st.sampled_from(sorted(LABS)), script=SCRIPTS, events=st.integers(1, 40))
+def test_anywhere_in_any_script(lab: str, script: list[str], events: int) -> None:
+    session = LABS[lab]()
     play(session, "run 12s", *script)
     world = checkpoint.restore(checkpoint.take(session.world))
     assert digest(world) == session.digest()

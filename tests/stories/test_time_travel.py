@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from playing import SECOND, Position, demo, play, position, run_to, shown
+from playing import SECOND, Position, demo, from_text, play, position, run_to, shown
 
 from kamelab.lab.console import execute
 from kamelab.lab.opening import open_session
@@ -56,6 +56,49 @@ POOL = (
     "step timer",
     "back 4",
 )
+CROWD = """format = 1
+title = "A wire without latency, one with loss, a slow line, and a machine with somebody else's address"
+
+[links.lan1]
+kind = "ethernet"
+loss = "10%"
+
+[links.lan2]
+kind = "ethernet"
+latency = "1ms"
+bandwidth = "256kbps"
+
+[links.line]
+kind = "ppp"
+latency = "20ms"
+
+[nodes.h1]
+role = "host"
+startup = ["rtsol ne0"]
+interfaces.ne0 = { link = "lan1", up = true, mac = "02:00:00:00:01:01" }
+
+[nodes.r1]
+role = "router"
+startup = ["rtadvd ne0 ne1", "ping6 -i 0.9 ff02::1%ne1 > /tmp/log &"]
+interfaces.ne0 = { link = "lan1", addresses = ["2001:db8:1::1/64"] }
+interfaces.ne1 = { link = "lan2", addresses = ["2001:db8:2::1/64"] }
+interfaces.ppp0 = { link = "line", up = true }
+
+[nodes.h2]
+role = "host"
+startup = ["rtsol ne0"]
+interfaces.ne0 = { link = "lan2", up = true, mac = "02:00:00:00:03:01" }
+
+[nodes.twin]
+role = "host"
+interfaces.ne0 = { link = "lan1", up = true, mac = "02:00:00:00:01:01" }
+
+[nodes.far]
+role = "manual"
+startup = ["sleep 3; ping6 -c 3 ff02::2%ppp0"]
+interfaces.ppp0 = { link = "line", up = true }
+"""
+LABS = {"demo": demo, "crowd": lambda: from_text(CROWD)}
 SCRIPTS = st.lists(st.sampled_from(POOL), min_size=3, max_size=9)
 
 
@@ -74,10 +117,10 @@ def differing(one: Position, two: Position) -> list[str]:
     return [field for field in Position._fields if getattr(one, field) != getattr(two, field)]
 
 
-@settings(max_examples=15)
-@given(script=SCRIPTS, far=st.floats(0, 1))
-def test_back_and_step_bring_everything_back(script: list[str], far: float) -> None:
-    session = demo()
+@settings(max_examples=20)
+@given(lab=st.sampled_from(sorted(LABS)), script=SCRIPTS, far=st.floats(0, 1))
+def test_back_and_step_bring_everything_back(lab: str, script: list[str], far: float) -> None:
+    session = LABS[lab]()
     play(session, "run 12s")
     diary = Diary(session)
     play(session, *script)

@@ -13,10 +13,12 @@ from textual.pilot import Pilot
 
 from kamelab.lab.opening import open_session
 from kamelab.ui.app import KamelabApp
+from kamelab.ui.panes.hexview import HexView
 from kamelab.ui.screens.lab import LabScreen
 
 GOLDENS = Path(__file__).parent / "goldens"
-PING = "ping6 -c 3 2001:db8:2::1"
+PING = "h1: ping6 -c 1 2001:db8:2::ff:fe00:301"
+"""From h1 to h2, across the router."""
 
 
 def app_on(lab: str = "demo", *, flat_out: bool = True) -> KamelabApp:
@@ -37,6 +39,10 @@ async def settle(pilot: Pilot[int]) -> None:
     assert isinstance(app, KamelabApp)
     await pilot.pause()
     for _ in range(100_000):
+        if len(app.screen_stack) > 1:
+            break
+        await asyncio.sleep(0)
+    for _ in range(100_000):
         if app.runner is None or not app.runner.running:
             break
         await asyncio.sleep(0)
@@ -50,11 +56,22 @@ async def give(pilot: Pilot[int], line: str) -> None:
     """Type a line at the prompt, and wait until it is done."""
     app = pilot.app
     assert isinstance(app, KamelabApp)
+    if app.lab_screen is None:
+        await settle(pilot)
     field = lab_of(app).prompt.input
     field.focus()
     field.value = line
     await pilot.press("enter")
     await settle(pilot)
+
+
+async def steady(pilot: Pilot[int]) -> None:
+    """Bring the marked octets to one place: where they come to stand depends on what was laid out first."""
+    for view in pilot.app.screen.query(HexView):
+        view.scroll_to(y=0, animate=False, immediate=True)
+        view.mark(view._from, view._until - view._from)
+    await pilot.pause()
+    await pilot.pause()
 
 
 def text_of(app: KamelabApp) -> str:

@@ -10,7 +10,7 @@ from pane_app import PaneApp, lab, screen_text
 from kamelab.lab.console import execute, submit
 from kamelab.lab.session import Session
 from kamelab.ui.panes import NeighborsPane
-from kamelab.ui.panes.neighbors import span
+from kamelab.ui.panes.spans import span
 
 PAIR = """
 format = 1

@@ -9,7 +9,8 @@ from kamelab.capture.filter import FilterError
 from kamelab.lab.console import submit
 from kamelab.lab.session import Session
 from kamelab.ui.panes import PacketList
-from kamelab.ui.panes.packets import SCAN, seconds
+from kamelab.ui.panes.packet_text import seconds
+from kamelab.ui.panes.packets import SCAN
 
 PING = ("run 6s", "h1: ping6 -c 1 2001:db8:2::1")
 

@@ -10,8 +10,9 @@ from textual.geometry import Size
 
 from kamelab.lab.console import submit
 from kamelab.ui.panes import STATE_PANES, InterfacesPane, NeighborsPane, RoutesPane, TimersPane
-from kamelab.ui.panes.base import CHANGED, GONE, NEW, SAME, Column, Line, Marks, TablePane, fit, layout
-from kamelab.ui.panes.tables import brief
+from kamelab.ui.panes.base import Column, TablePane, fit, layout
+from kamelab.ui.panes.marks import CHANGED, GONE, NEW, SAME, Line, Marks
+from kamelab.ui.panes.spans import brief
 
 QUIET = """
 format = 1

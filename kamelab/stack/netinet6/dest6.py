@@ -1,4 +1,4 @@
-"""Options of hop-by-hop and destination headers (KAME dest6.c, ip6_input.c ip6_hopopts_input; RFC 8200 4.2, 4.3, 4.6)."""
+"""Options of hop-by-hop and destination headers (KAME dest6.c, ip6_hopopts_input; RFC 8200 4.2, 4.3, 4.6)."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def hopopts_input(node: Node, pkt: Packet) -> Verdict:
 
 
 def route6_input(node: Node, pkt: Packet) -> Verdict:
-    """A routing header: skipped with no segments left, else an error; type 0 forwarding is not here yet (RFC 8200 4.4)."""
+    """A routing header: skipped with no segments left, else an error; type 0 is not here yet (RFC 8200 4.4)."""
     pkt.stage = "route6_input"
     data, start = pkt.data, pkt.off
     if start + 4 > pkt.end:

@@ -71,9 +71,8 @@ def frag6_input(node: Node, pkt: Packet) -> Verdict:
     end = offset + len(piece)
     for at, other, _ in queue.pieces:
         if offset < at + len(other) and at < end:
-            node.log(
-                f"frag6_input: fragment from {node.text(pkt.src)} overlaps by {min(end, at + len(other)) - max(offset, at)} octets"
-            )
+            shared = min(end, at + len(other)) - max(offset, at)
+            node.log(f"frag6_input: fragment from {node.text(pkt.src)} overlaps by {shared} octets")
             return drop("FRAG_OVERLAP")
     if not more:
         beyond = any(at + len(other) > end for at, other, _ in queue.pieces)

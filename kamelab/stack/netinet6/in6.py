@@ -1,4 +1,4 @@
-"""Addresses on interfaces: adding, purging, what joins and routes come with them (KAME in6.c in6_update_ifa, in6_purgeaddr)."""
+"""Addresses on interfaces: adding, purging, what joins and routes come with them (KAME in6.c)."""
 
 from __future__ import annotations
 

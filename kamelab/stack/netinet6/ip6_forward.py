@@ -66,6 +66,7 @@ def _refuse(node: Node, pkt: Packet, reason: str, actions: list[Action] | None =
     if node.forward_log < 0 or now - node.forward_log >= interval:
         node.forward_log = now
         node.log(
-            f"cannot forward from {node.text(pkt.src)} to {node.text(pkt.dst)} nxt {pkt.data[6]} received on {pkt.iface.name}"
+            f"cannot forward from {node.text(pkt.src)} to {node.text(pkt.dst)}"
+            f" nxt {pkt.data[6]} received on {pkt.iface.name}"
         )
     return drop(reason, actions)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def hostile_v4(addr: bytes) -> bool:
-    """An IPv4-compatible address made of an unspecified, loopback, multicast or broadcast one (KAME IMPLEMENTATION 1.14 (2001))."""
+    """An IPv4-compatible address made of an unspecified, loopback, multicast or broadcast one.
+
+    KAME IMPLEMENTATION 1.14 (2001).
+    """
     if addr[:12] != bytes(12) or addr == in6.UNSPECIFIED or addr == in6.LOOPBACK:
         return False
     first = addr[12]
@@ -98,7 +101,7 @@ def ip6_input(node: Node, pkt: Packet) -> Verdict:
 
 
 def header_loop(node: Node, pkt: Packet, nxt: int) -> Verdict:
-    """Hand the packet from header to header until a handler ends it (KAME's protocol switch, IMPLEMENTATION 1.8 (2001))."""
+    """Hand the packet from header to header until a handler ends it (KAME IMPLEMENTATION 1.8 (2001))."""
     limit = node.sysctl["net.inet6.ip6.hdrnestlimit"]
     switch = node.inet6sw
     while True:

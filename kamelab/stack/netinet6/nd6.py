@@ -211,7 +211,10 @@ def nd6_is_addr_neighbor(node: Node, iface: Interface, addr: bytes) -> bool:
 
 
 def nd6_nud_hint(node: Node, iface: Interface, addr: bytes) -> None:
-    """An upper layer says that the peer answers; believed ``nd6_maxnudhint`` times in a row (KAME IMPLEMENTATION 1.2 (2001))."""
+    """An upper layer says that the peer answers; believed ``nd6_maxnudhint`` times in a row.
+
+    KAME IMPLEMENTATION 1.2 (2001).
+    """
     nbr = iface.neighbors.get(addr)
     if nbr is None or nbr.static or nbr.state not in (STALE, DELAY, PROBE):
         return

@@ -1,4 +1,4 @@
-"""Stateless address autoconfiguration: prefix options and the ageing of what came of them (KAME nd6_rtr.c; RFC 4862 5.5)."""
+"""Stateless address autoconfiguration: prefix options, and the ageing of addresses (KAME nd6_rtr.c; RFC 4862 5.5)."""
 
 from __future__ import annotations
 

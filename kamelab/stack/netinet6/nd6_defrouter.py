@@ -20,7 +20,7 @@ ROUTER_LIMIT = 64
 
 
 def accepts_rtadv(node: Node, iface: Interface) -> bool:
-    """The table of roles: sysctl accept_rtadv, not forwarding, and the interface's flag (KAME IMPLEMENTATION 1.4.2 (2001))."""
+    """The roles: sysctl accept_rtadv, not forwarding, and the interface's flag (KAME IMPLEMENTATION 1.4.2 (2001))."""
     sysctl = node.sysctl
     return bool(sysctl["net.inet6.ip6.accept_rtadv"] and not sysctl["net.inet6.ip6.forwarding"] and iface.accept_rtadv)
 

@@ -1,4 +1,6 @@
-"""Router solicitations and advertisements as the kernel takes them (KAME nd6_rtr.c; RFC 4861 6.1, 6.3, RFC 4862 5.5, RFC 4191 2).
+"""Router solicitations and advertisements as the kernel takes them.
+
+KAME nd6_rtr.c; RFC 4861 6.1, 6.3, RFC 4862 5.5, RFC 4191 2.
 
 Answering solicitations is ``rtadvd``'s work, sending them ``rtsol``'s.
 """

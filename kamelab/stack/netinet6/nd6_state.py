@@ -1,7 +1,7 @@
 """The neighbour cache's state machine: every transition of RFC 4861 7.3.2 and appendix C, with KAME's additions.
 
-Rule 1: whatever changes a neighbour's state goes through `move` and the table below; the state diagram of the screen and
-of the docs is drawn from this table.
+Rule 1: whatever changes a neighbour's state goes through `move` and the table below; the state diagram of the screen
+and of the docs is drawn from this table.
 Rule 2: the table says where to; the timers that a state arms follow from the state alone (`_arm`).
 
 States: NOSTATE is KAME's, an entry of which nothing is known but that the node exists (made by a packet without

@@ -74,7 +74,10 @@ def _refuse(node: Node, pkt: Packet, why: str) -> Verdict:
 def icmp6_redirect_output(
     node: Node, iface: Interface, packet: bytes, src: bytes, dst: bytes, nexthop: bytes
 ) -> list[Action]:
-    """Tell the sender of a packet just forwarded out of the interface it came by, of a better first hop (RFC 4861 8.2)."""
+    """Tell the sender of a packet that goes back out of the interface it came by of a better first hop (RFC 4861 8.2).
+
+    Sent at most as often as errors are (KAME IMPLEMENTATION 1.9 (2001)).
+    """
     sysctl = node.sysctl
     if not sysctl["net.inet6.ip6.forwarding"] or not sysctl["net.inet6.ip6.redirect"]:
         return []

@@ -74,12 +74,16 @@ class HexView(ScrollView, can_focus=False):
         """Mark the octets of a field and bring them into sight; a length of 0 marks none."""
         self._from, self._until = offset, offset + length
         self.refresh()
+        self._bring()
+        # The height follows the octets, and is known only after the next layout.
+        self.call_after_refresh(self._bring)
+
+    def _bring(self) -> None:
+        """Scroll to the marked octets, from the top: where the view stood before makes no difference."""
         height = self.size.height
-        if length and height:
-            first, last = offset // self._across, (offset + length - 1) // self._across
-            top = self.scroll_offset.y
-            if first < top or last >= top + height:
-                self.scroll_to(y=min(first, max(0, last - height + 1)), animate=False)
+        if self._until > self._from and height:
+            first, last = self._from // self._across, (self._until - 1) // self._across
+            self.scroll_to(y=max(0, min(first, last - height + 1)), animate=False)
 
     def _fit(self) -> None:
         width = self.scrollable_content_region.width or self.size.width
@@ -93,6 +97,7 @@ class HexView(ScrollView, can_focus=False):
         self._fit()
         if before != self._across:
             self.refresh(layout=True)
+        self.call_after_refresh(self._bring)
 
     def line(self, number: int) -> str:
         """The text of a line: offset, octets with brackets around the marked ones, characters."""

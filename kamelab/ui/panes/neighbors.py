@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kamelab.core.clock import SECOND
 from kamelab.lab.session import Session
 from kamelab.stack import tables
 from kamelab.stack.netinet6.nd6_state import INCOMPLETE, NONE, NOSTATE, PROBE, STATES, TRANSITIONS
 from kamelab.stack.views import NeighborRow
-from kamelab.ui.panes.base import CHANGED, NEW, SAME, Column, Line, Marked, Section, TablePane
+from kamelab.ui.panes.base import Column, Section, TablePane
+from kamelab.ui.panes.marks import CHANGED, NEW, SAME, Line, Marked
+from kamelab.ui.panes.spans import moment, span
 from kamelab.ui.panes.tables import node_of, plugged, state_class
-from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text, sec2str
+from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text
 
 HISTORY_SHOWN = 6
 """Past states in the line below the machine."""
@@ -53,21 +54,6 @@ def _no_neighbors(session: Session, name: str, lines: Sequence[Line]) -> str:
     if all(row.interface == "lo0" for row in rows):
         return f"No interface of {name} is up. Try: ifconfig {iface} up"
     return f"{name} has met nobody yet; these are its own addresses. Try: ping6 -c 1 ff02::1%{iface}"
-
-
-def moment(time: int) -> str:
-    """A time since boot in seconds, to the millisecond: ``4.118``."""
-    milli = (time + 500_000) // 1_000_000
-    return f"{milli // 1000}.{milli % 1000:03d}"
-
-
-def span(time: int) -> str:
-    """A span in words of one unit: ``28 s``, ``23h59m58s``, ``0.412 s``."""
-    if time >= 60 * SECOND:
-        return sec2str(time // SECOND)
-    if time >= 10 * SECOND:
-        return f"{time // SECOND} s"
-    return f"{moment(time)} s"
 
 
 def next_step(row: NeighborRow, now: int, tries: int) -> str:

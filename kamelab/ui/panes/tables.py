@@ -7,7 +7,6 @@ the console's ``timers``); long spans are cut to two units. What changed is judg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import ClassVar
 
 from kamelab.core.clock import SECOND
@@ -16,7 +15,9 @@ from kamelab.lab.session import Session
 from kamelab.stack import tables
 from kamelab.stack.node import Node
 from kamelab.stack.views import INFINITE
-from kamelab.ui.panes.base import Column, Line, Section, TablePane
+from kamelab.ui.panes.base import Column, Section, TablePane
+from kamelab.ui.panes.marks import Line
+from kamelab.ui.panes.spans import brief, left, lifetime
 from kamelab.userland.ifconfig_lines import FLAG_NAMES
 from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text
 
@@ -24,27 +25,6 @@ from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text
 def node_of(session: Session, name: str) -> Node:
     """The node with that name."""
     return session.world.network.nodes[name]
-
-
-def brief(seconds: int) -> str:
-    """A span in its two largest units: ``29d23h``, ``30d``, ``59m58s``, ``28s``."""
-    for (letter, unit), (lower, part) in pairwise((("d", 86400), ("h", 3600), ("m", 60), ("s", 1))):
-        count, rest = divmod(seconds, unit)
-        if count:
-            return f"{count}{letter}{rest // part}{lower}" if rest // part else f"{count}{letter}"
-    return f"{seconds}s"
-
-
-def lifetime(seconds: int) -> str:
-    """A lifetime in seconds."""
-    return "forever" if seconds == INFINITE else brief(seconds)
-
-
-def left(until: int | None, now: int) -> str:
-    """What is left until a time (ns since boot)."""
-    if until is None:
-        return "never"
-    return brief((until - now) // SECOND) if until > now else "expired"
 
 
 def plugged(session: Session, name: str) -> str:
@@ -175,7 +155,7 @@ The **prefix list** (`ndp -p`): what is on the links of this node, from router a
 
 - **Flags**: `L` on-link and `A` autonomous, as advertised; `O` on-link just now; `D` detached: no router that
   advertises it is reachable.
-- **Valid**, **Preferred**: the lifetimes as received. **Expire**: what is left of the valid one.
+- **Valid**, **Preferred**: the lifetimes as received, `inf` without end. **Expire**: what is left of the valid one.
 - **Ref**: addresses made from it. **Origin**: `RA` or `kernel`. **Advertised by**: routers, each with the letter of
   its state in the neighbour cache.
 """

@@ -19,7 +19,7 @@ from kamelab.lab.console_tasks import check_lines
 from kamelab.lab.session import Session
 from kamelab.lab.tasks import Tasks, TaskState
 from kamelab.ui.panes.base import Pane
-from kamelab.ui.panes.packets import seconds
+from kamelab.ui.panes.packet_text import seconds
 
 _STATUS = {"passed": "[x]", "active": "[>]", "waiting": "[ ]"}
 

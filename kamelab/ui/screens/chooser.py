@@ -57,7 +57,9 @@ def _labs() -> tuple[Choice, ...]:
         note = ", ".join(part for part in (lab.level, minutes) if part)
         number = source.name.partition("-")[0]
         title = f"{number} {lab.title}" if number.isdigit() else lab.title
-        found.append(Choice(source.name, title, "", lab, f"{note}; kamelab open {short_name(source.name)}".lstrip("; ")))
+        found.append(
+            Choice(source.name, title, "", lab, f"{note}; kamelab open {short_name(source.name)}".lstrip("; "))
+        )
     return tuple(found)
 
 

@@ -95,19 +95,22 @@ class LabScreen(Screen[None]):
             & #body { layout: vertical; }
             & #left { width: 100%; height: 3fr; border-right: none; }
             & #right { width: 100%; height: 2fr; }
-            & #left Pane { border-top: none; max-height: 100%; height: 1fr; }
-            & #left Pane:focus, & #left Pane:focus-within { border-top: none; }
+            & #left Pane { max-height: 100%; height: 1fr; }
         }
-        &.-huge #left { width: 46; }
+        &.-slot {
+            & #left { height: 1fr; }
+            & #right { height: 7; }
+        }
         &.-zoom {
             & #left { width: 1fr; height: 1fr; border-right: none; }
             & #left Pane { height: 1fr; max-height: 100%; }
+            & #right { height: 1fr; }
         }
     }
     """
 
     def __init__(self, session: Session, speed: float = 1.0) -> None:
-        super().__init__()
+        super().__init__(id="lab")
         self.session = session
         self.runner = Runner(session)
         self.runner.speed = speed
@@ -146,7 +149,9 @@ class LabScreen(Screen[None]):
                     yield Static("", id="filter-error", markup=False)
                     with Horizontal(id="filter-line"):
                         yield Static("filter", id="filter-label")
-                        yield Input(id="filter-input", compact=True, placeholder="icmpv6.type == 135 && ipv6.src == fe80::/10")
+                        yield Input(
+                            id="filter-input", compact=True, placeholder="icmpv6.type == 135 && ipv6.src == fe80::/10"
+                        )
         yield Drawer(id="drawer")
         yield Prompt(id="prompt")
         yield footer.KeyLine(id="keys")
@@ -214,6 +219,7 @@ class LabScreen(Screen[None]):
         self.set_class(width < WIDE, "-narrow")
         self.set_class(width >= HUGE, "-huge")
         self.set_class(bool(self.zoomed), "-zoom")
+        self.set_class(width < WIDE and bool(self.slot) and "deck" not in shown, "-slot")
         for name in (*SIDES, "deck", "deck2", "packets"):
             self.query_one(f"#{name}").display = name in shown
         self.query_one("#decks").display = bool(shown & {"deck", "deck2"})
@@ -253,9 +259,7 @@ class LabScreen(Screen[None]):
             try:
                 nap = self.runner.turn()
             except Exception as error:
-                # A fault of the engine: say so, stand still, keep all that is there.
-                self.runner.pause()
-                self.session.say("message", f"kamelab: a fault of kamelab's own: {error!r}; time was paused\n")
+                self._fault(error)
                 nap = None
             self.sync()
             if nap is None:
@@ -271,6 +275,11 @@ class LabScreen(Screen[None]):
             else:
                 for _ in range(TURNS):
                     await asyncio.sleep(0)
+
+    def _fault(self, error: Exception) -> None:
+        """A fault of the engine: say so, stand still, keep all that is there."""
+        self.runner.pause()
+        self.session.say("message", f"kamelab: a fault of kamelab's own: {error!r}; time was paused\n")
 
     def wake(self) -> None:
         """Something has changed: look at once."""
@@ -361,7 +370,7 @@ class LabScreen(Screen[None]):
         if state == self._label:
             return
         self._label = state
-        keys = footer.PANE if not typing else footer.PROMPT
+        keys: footer.Keys = footer.PROMPT if typing else footer.PANE
         hint = ""
         if self._pending:
             label = ">"
@@ -420,7 +429,12 @@ class LabScreen(Screen[None]):
         session = self.session
         if echo:
             self.drawer.write([Chunk(session.now, "echo", "", echo_text(session, line))])
-        outcome = self.runner.submit(line)
+        try:
+            outcome = self.runner.submit(line)
+        except Exception as error:
+            self._fault(error)
+            self.wake()
+            return
         self.wake()
         if outcome.action == "quit":
             self.lab_app.leave_lab()
@@ -531,7 +545,9 @@ class LabScreen(Screen[None]):
                 self.zoomed = "packets"
         elif wide and not self.zoomed:
             if pane_id == "inside" and self.side == "inside" and self.session.lab.tasks:
-                pane_id = "task" if self.focused in self.query_one("#inside").query("*") else pane_id
+                focused = self.focused
+                inside = focused is not None and self.query_one("#inside") in focused.ancestors_with_self
+                pane_id = "task" if inside else pane_id
             self.side = self.side if pane_id == "map" else pane_id
         else:
             if self.zoomed:

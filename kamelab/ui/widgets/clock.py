@@ -51,12 +51,12 @@ class ClockLine(Widget):
                 what = f"{flight} frame{'s' if flight > 1 else ''} in flight"
             elif rows:
                 due, what = rows[0].at, f"{rows[0].node} {rows[0].what}"
-        when = "nothing to come" if due is None else f"next in {_short(max(0, due - session.now))}"
+        when = "nothing to come" if due is None else f"next {_short(max(0, due - session.now))}"
         self.facts = (
             session.lab.title,
             state,
             clock_text(session.now),
-            f"{session.events} events",
+            f"{session.events} event{'' if session.events == 1 else 's'}",
             ahead,
             runner.speed_text,
             what,
@@ -82,14 +82,14 @@ class ClockLine(Widget):
             parts.insert(2, Content.styled(ahead, "$text-warning"))
         parts.append(Content(when))
         long = [*parts[:-1], Content(f"{when}: {what}")] if what else parts
-        name = Content.styled(" kamelab ", "bold")
-        for chosen in (long, parts, parts[:-1]):
+        # What gives way, in this order: what comes next, the program's name, the end of the title.
+        for chosen, name in ((long, " kamelab  "), (parts, " kamelab  "), (parts, " "), (parts[:-1], " ")):
             line = Content("  ").join(chosen)
-            room = width - name.cell_length - line.cell_length - 4
-            if room >= min(len(title), 10 if chosen is parts else 16) or chosen is parts[:-1]:
+            room = width - len(name) - line.cell_length - 3
+            if len(title) <= room:
                 break
         shown = title if len(title) <= room else title[: max(0, room - 1)] + "…"
-        left = name + Content(shown)
+        left = Content.styled(name, "bold") + Content(shown)
         gap = max(2, width - left.cell_length - line.cell_length - 1)
         return left + Content(" " * gap) + line
 

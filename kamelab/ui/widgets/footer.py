@@ -6,37 +6,45 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-PROMPT = (
+Keys = tuple[tuple[str, str, str], ...]
+"""(key, what it does, action) of each."""
+
+PROMPT: Keys = (
     ("Esc", "panes", "screen.leave_prompt"),
     ("Tab", "complete", "screen.complete"),
-    ("^R", "run/pause", "screen.toggle_run"),
+    ("^R", "run", "screen.toggle_run"),
     ("^N", "step", "screen.step"),
     ("^B", "back", "screen.back"),
     ("F1", "help", "screen.help"),
-    ("^P", "palette", "app.command_palette"),
+    ("^P", "menu", "app.command_palette"),
     ("^Q", "quit", "app.quit"),
 )
-PROGRAM = (
+PROGRAM: Keys = (
     ("^C", "interrupt", "screen.interrupt"),
     ("^R", "pause/run", "screen.toggle_run"),
     ("Esc", "panes", "screen.leave_prompt"),
     ("F1", "help", "screen.help"),
     ("^P", "palette", "app.command_palette"),
 )
-READING = (("Enter", "give the line to the program", ""), ("^D", "end of file", "screen.end_of_file"), *PROGRAM[:1])
-PANE = (
+READING: Keys = (
+    ("Enter", "give the line to the program", ""),
+    ("^D", "end of file", "screen.end_of_file"),
+    *PROGRAM[:1],
+)
+PANE: Keys = (
     (":", "prompt", "screen.prompt"),
     (",", "back", "screen.back"),
     (".", "step", "screen.step"),
-    ("n", "next timer", "screen.next_timer"),
-    ("Space", "run/pause", "screen.toggle_run"),
-    ("z", "zoom", "screen.zoom"),
-    ("?", "help", "screen.help"),
-    ("1-9 0", "panes", ""),
+    ("n", "timer", "screen.next_timer"),
+    ("Space", "run", "screen.toggle_run"),
     ("i", "inside", "screen.jump('inside')"),
     ("t", "task", "screen.jump('task')"),
+    ("z", "zoom", "screen.zoom"),
+    ("?", "help", "screen.help"),
     ("/", "filter", "screen.filter"),
+    ("1-9 0", "panes", ""),
     ("[ ]", "node", "screen.other_node(1)"),
+    ("o", "output", "screen.drawer"),
 )
 
 
@@ -54,7 +62,7 @@ class KeyLine(Widget):
     }
     """
 
-    keys: reactive[tuple[tuple[str, str, str], ...]] = reactive(PROMPT)
+    keys: reactive[Keys] = reactive(PROMPT)
     """(key, what it does, action)."""
 
     def render(self) -> Content:

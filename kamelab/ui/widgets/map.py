@@ -56,7 +56,7 @@ node dropped there.
         scrollbar-size-horizontal: 1;
         & > .map--node { text-style: bold; }
         & > .map--selected { color: $text-primary; text-style: bold; }
-        & > .map--wire { color: $text-muted; }
+        & > .map--wire { color: $dim; }
         & > .map--down { color: $text-error; }
         & > .map--bad { color: $text-error; }
     }

@@ -1,0 +1,40 @@
+"""Draws the pictures of the README: ``python -m tests.ui.pictures`` writes ``docs/images/demo-*.svg``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from tests.ui.screens import PING, app_on, give, lab_of, settle, steady
+
+IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
+
+
+async def draw(width: int, height: int) -> Path:
+    """The demo after its ping, at one size."""
+    app = app_on()
+    async with app.run_test(size=(width, height)) as pilot:
+        await give(pilot, "run 5s")
+        await give(pilot, PING)
+        lab_of(app).runner.set_speed(1.0)
+        lab_of(app).wake()
+        await settle(pilot)
+        await steady(pilot)
+        path = IMAGES / f"demo-{width}x{height}.svg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(app.export_screenshot(title="kamelab"), encoding="utf-8")
+    return path
+
+
+def main() -> None:
+    """Both pictures; the history and sessions of whoever runs this stay untouched."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["KAMELAB_STATE"] = folder
+        for size in ((80, 24), (120, 40)):
+            print(asyncio.run(draw(*size)))
+
+
+if __name__ == "__main__":
+    main()
