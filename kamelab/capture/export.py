@@ -1,4 +1,4 @@
-"""From the trace to a pcapng file: node and interface names, direction, and the reason of each packet's end as a comment."""
+"""From the trace to a pcapng file: names, direction, and how each packet ended as a comment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def interfaces_of(network: Network) -> list[CaptureInterface]:
     for node in network.nodes.values():
         for iface in node.interfaces.values():
             addresses = tuple((in6_clearscope(address.addr), address.plen) for address in iface.addresses)
-            found.append(CaptureInterface(f"{node.name}:{iface.name}", iface.link.name, iface.mac or bytes(6), addresses))
+            name = f"{node.name}:{iface.name}"
+            found.append(CaptureInterface(name, iface.link.name, iface.mac or bytes(6), addresses))
     return found
 
 

@@ -49,12 +49,27 @@ class Record(NamedTuple):
 
 
 TERMINAL = frozenset({"deliver", "forward", "drop"})
+ENDS_LIMIT = 100_000
+"""Held packets whose end is remembered."""
 
 
 class Trace:
     """All records of a lab, with the ambient cause under which code now runs."""
 
-    __slots__ = ("also", "budget", "cause", "keep", "limit", "lost", "num", "octets", "packet", "packets", "records")
+    __slots__ = (
+        "also",
+        "budget",
+        "cause",
+        "ends",
+        "keep",
+        "limit",
+        "lost",
+        "num",
+        "octets",
+        "packet",
+        "packets",
+        "records",
+    )
 
     def __init__(self, budget: int = CAPTURE_BUDGET, limit: int = RECORD_LIMIT) -> None:
         self.num = 0
@@ -69,6 +84,8 @@ class Trace:
         """Captured frames that had to be let go."""
         self.packets: list[tuple[Any, ...]] = []
         self.records: list[tuple[Any, ...]] = []
+        self.ends: dict[int, int] = {}
+        """Of packets that were held: the record that ended the wait, 0 while it lasts."""
 
     def new_packet(self) -> int:
         """A fresh packet id."""
@@ -92,6 +109,13 @@ class Trace:
     ) -> int:
         """Count, and when keeping keep, a record without a frame; its number."""
         self.num = num = self.num + 1
+        if event == "hold":
+            self.ends[packet] = 0
+            if len(self.ends) > ENDS_LIMIT:
+                for old in list(self.ends)[: ENDS_LIMIT // 4]:
+                    del self.ends[old]
+        elif event in TERMINAL and packet in self.ends:
+            self.ends[packet] = num
         if self.keep:
             records = self.records
             records.append(
@@ -170,10 +194,16 @@ class Trace:
         return [record for record in self.all() if record.packet == packet]
 
     def outcome(self, row: tuple[Any, ...]) -> Record | None:
-        """The terminal record of the packet of an ``rx`` row (or the hold that waits), looked for just behind it."""
+        """The terminal record of the packet of an ``rx`` row, or the hold that still waits.
+
+        A record stands just behind the receipt, unless the packet was held in between.
+        """
         records = self.records
-        at = bisect_left(records, (row[0],))
         packet = row[5]
+        end = self.ends.get(packet, 0)
+        if end:
+            return self.get(end)
+        at = bisect_left(records, (row[0],))
         for record in records[at : at + 64]:
             if record[5] == packet and record[6] in ("deliver", "forward", "drop", "hold"):
                 return Record._make(record)

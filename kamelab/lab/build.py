@@ -57,9 +57,7 @@ def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
     for name, spec in lab.nodes.items():
         node = network.add_node(name)
         for ifname, interface in spec.interfaces.items():
-            network.add_interface(
-                node, ifname, interface.lladdr(), network.links[interface.link], interface.mtu or 0
-            )
+            network.add_interface(node, ifname, interface.lladdr(), network.links[interface.link], interface.mtu or 0)
         system = systems[name] = System(node, network.clock, network.trace, network.streams)
         node.userland = system
         configure(node, spec)
@@ -83,9 +81,7 @@ def configure(node: Node, spec: schema.Node) -> None:
     syscalls.ioctl(node, "SIOCSIFFLAGS", "lo0", up=True)
     for ifname, interface in spec.interfaces.items():
         for addr, plen in interface.prefixes():
-            syscalls.ioctl(
-                node, "SIOCAIFADDR_IN6", ifname, address=addr, plen=plen, vltime=INFINITE, pltime=INFINITE
-            )
+            syscalls.ioctl(node, "SIOCAIFADDR_IN6", ifname, address=addr, plen=plen, vltime=INFINITE, pltime=INFINITE)
         if interface.up:
             syscalls.ioctl(node, "SIOCSIFFLAGS", ifname, up=True)
 

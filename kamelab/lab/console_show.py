@@ -163,8 +163,6 @@ def _reboot(session: Session, words: list[str]) -> int:
     return 0
 
 
-
-
 COMMANDS: dict[str, tuple[str, str, Callable[[Session, list[str]], int]]] = {
     "select": ("select NODE", "the node that lines without NODE: go to", _select),
     "nodes": ("nodes", "all nodes, their roles and interfaces", _nodes),

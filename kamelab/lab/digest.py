@@ -73,14 +73,16 @@ def _node(node: Node) -> Iterator[Any]:
         if table != "addresses":
             yield (table, tables.rows(node, table))
     for iface in node.interfaces.values():
-        yield (iface.name, iface.linkmtu, iface.reachable, iface.reachable_at, sorted(iface.filter.items()))
+        yield (iface.name, iface.joined, iface.linkmtu, iface.reachable, iface.reachable_at)
+        yield sorted(iface.filter.items())
         for address in iface.addresses:
             yield (
                 address.addr, address.plen, address.flags(), address.vltime, address.pltime, address.updated,
                 address.destination, address.dad_count, address.dad_heard, address.dad_tries,
             )  # fmt: skip
         for nbr in iface.neighbors.values():
-            yield (nbr.addr, nbr.since, nbr.created, nbr.hints, [(held.packet, held.forwarded) for held in nbr.hold])
+            yield (nbr.addr, nbr.since, nbr.created, nbr.hints, nbr.manual)
+            yield [(held.packet, held.forwarded) for held in nbr.hold]
         for group in iface.groups.values():
             yield (group.addr, group.reports, group.last_reporter)
     for so in node.sockets.values():

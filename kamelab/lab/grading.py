@@ -141,13 +141,9 @@ def _play(session: Session, script: LabSource, notes: list[str]) -> None:
             notes.append(f"{place}: {name} {NOT_PLAYED[name]}: not played")
             continue
         outcome = submit(session, line)
-        if outcome.status is None:
-            while not session.advance(1000):
-                session.feed_eof()
-                if session.events > MAX_EVENTS:
-                    notes.append(f"{place}: more than {MAX_EVENTS} events: stopped")
-                    return
-            session.feed_eof()
+        if outcome.status is None and not session.finish(MAX_EVENTS):
+            notes.append(f"{place}: more than {MAX_EVENTS} events: stopped")
+            return
         said = [chunk.text for chunk in session.take_output() if chunk.kind == "message"]
         if outcome.status == 2 and outcome.command is None:
             notes.extend(f"{place}: {text.splitlines()[0]}" for text in said)

@@ -339,12 +339,17 @@ class Session:
         self.say("message", f"{name}: still running after {format_duration(self.timeout)}; interrupted\n")
         self._signal(SIGINT, OVERDUE)
 
-    def finish(self) -> None:
-        """Run to the goal at full speed. A program that waits for what is typed gets an end of file at once."""
+    def finish(self, limit: int | None = None) -> bool:
+        """Run to the goal at full speed. A program that waits for what is typed gets an end of file at once.
+
+        False where more than ``limit`` events since boot were not enough.
+        """
         self._unattended = True
         try:
             while not self.advance(1000):
-                pass
+                if limit is not None and self.events > limit:
+                    return False
+            return True
         finally:
             self._unattended = False
 

@@ -13,7 +13,6 @@ from kamelab.sim.loop import run_event
 from kamelab.sim.topology import Network
 from kamelab.stack import syscalls
 from kamelab.wire import ether, icmp6, in6
-
 from tests.bench.timing import forget
 
 H2 = in6.pton("2001:db8::2")
@@ -54,7 +53,7 @@ def round_trips(smoke: bool) -> str:
 
 def idle_day(smoke: bool) -> str:
     """Twenty nodes with router advertisements: a day of virtual time."""
-    lines = ['format = 1', 'title = "idle"', "[links.lan]", "[nodes.r1]", 'role = "router"', 'startup = ["rtadvd ne0"]']
+    lines = ["format = 1", 'title = "idle"', "[links.lan]", "[nodes.r1]", 'role = "router"', 'startup = ["rtadvd ne0"]']
     lines.append('interfaces.ne0 = { link = "lan", addresses = ["2001:db8::1/64"] }')
     for number in range(1, 20):
         lines += [f"[nodes.h{number}]", 'role = "host"', 'startup = ["rtsol ne0"]']

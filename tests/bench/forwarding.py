@@ -9,7 +9,6 @@ from kamelab.sim.topology import Network
 from kamelab.stack import syscalls
 from kamelab.stack.node import Node
 from kamelab.wire import ether, icmp6, in6, ip6
-
 from tests.bench.timing import Contest, forget
 
 SRC = in6.pton("2001:db8:1::2")

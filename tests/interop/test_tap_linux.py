@@ -6,29 +6,21 @@ run on the wall clock; nothing is timed but by its own deadline.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tap_joint import LINUX_ID, LINUX_LL, ROOT, Joint, need, wait_for
 
-from kamelab.bridge.client import Answer, ask
-from kamelab.bridge.preflight import missing
 from kamelab.lab.opening import open_session
 
 pytestmark = [pytest.mark.interop, pytest.mark.xdist_group("tap")]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-LINUX_MAC = "02:00:00:00:99:99"
-LINUX_ID = "ff:fe00:9999"
-LINUX_LL = f"fe80::{LINUX_ID}"
 PROGRAMS = {"ip": "iproute2", "ping": "iputils-ping", "radvd": "radvd", "ndisc6": "ndisc6", "rdisc6": "ndisc6"}
 
 HERE = """
@@ -90,130 +82,10 @@ interface kl0 {
 """
 
 
-def wait_for(what: str, done: Callable[[], Any], seconds: float = 15.0) -> Any:
-    """Poll until something is so. Two kernels on the wall clock give no other sign."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = done()
-        if found:
-            return found
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what}: not within {seconds} s")
-        time.sleep(0.05)
-
-
-class Joint:
-    """A lab at wall speed, and a Linux kernel on its link lan1."""
-
-    def __init__(self, folder: Path, lab: str, name: str) -> None:
-        self.ns = f"kamelab-{os.getpid()}-{name}"
-        self.folder = folder
-        self.socket = str(folder / "control")
-        self.pcapng = folder / "lab.pcapng"
-        self.lab_file = folder / f"{name}.toml"
-        self.lab_file.write_text(lab, encoding="utf-8")
-        self.log = open(folder / "lab.log", "w")  # noqa: SIM115 - closed with the lab
-        self.others: list[subprocess.Popen[str]] = []
-        subprocess.run(["ip", "netns", "add", self.ns], check=True)
-        self.linux("ip", "link", "set", "lo", "up")
-        self.linux("ip", "tuntap", "add", "dev", "kl0", "mode", "tap")
-        self.linux("ip", "link", "set", "kl0", "address", LINUX_MAC)
-        self.lab = self.start(
-            sys.executable, "-m", "kamelab", "run", str(self.lab_file), "--realtime", "--tap", "lan1=kl0",
-            "--control", self.socket, "--pcapng", str(self.pcapng), output=self.log,
-        )  # fmt: skip
-        wait_for("the control socket", lambda: os.path.exists(self.socket) or self.lab.poll() is not None)
-        assert self.lab.poll() is None, (folder / "lab.log").read_text()
-
-    def sysctl(self, name: str, value: int) -> None:
-        """A variable of the namespace's kernel."""
-        self.linux("sh", "-c", f"echo {value} > /proc/sys/net/ipv6/{name}")
-
-    def start(self, *words: str, output: Any = subprocess.DEVNULL) -> subprocess.Popen[str]:
-        """A program in the namespace, which goes on."""
-        return subprocess.Popen(
-            ["ip", "netns", "exec", self.ns, *words], cwd=ROOT, stdout=output, stderr=output, text=True
-        )
-
-    def linux(self, *words: str, check: bool = True) -> str:
-        """A command in the namespace: its output."""
-        done = subprocess.run(
-            ["ip", "netns", "exec", self.ns, *words], capture_output=True, text=True, check=False, timeout=60
-        )
-        if check and done.returncode:
-            pytest.fail(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout
-
-    def node(self, line: str) -> Answer:
-        """A console line in the lab."""
-        return ask(self.socket, line)
-
-    def addresses(self) -> dict[str, list[str]]:
-        """Linux's addresses on the TAP device, each with its flags."""
-        tree = json.loads(self.linux("ip", "-6", "-j", "addr", "show", "dev", "kl0"))
-        return {
-            one["local"]: [flag for flag in ("tentative", "dadfailed", "dynamic", "deprecated") if one.get(flag)]
-            for entry in tree
-            for one in entry.get("addr_info", [])
-        }
-
-    def ready(self, prefix: str) -> str:
-        """Wait until Linux has an address of a prefix that is not tentative."""
-        found: str = wait_for(
-            f"an address of Linux in {prefix}",
-            lambda: next(
-                (
-                    addr
-                    for addr, flags in self.addresses().items()
-                    if addr.startswith(prefix) and "tentative" not in flags
-                ),
-                "",
-            ),
-        )
-        return found
-
-    def defaults(self) -> set[str]:
-        """Linux's default routers."""
-        tree = json.loads(self.linux("ip", "-6", "-j", "route", "show", "default"))
-        routers: set[str] = set()
-        for one in tree:
-            routers.update(hop["gateway"] for hop in one.get("nexthops", [one]))
-        return routers
-
-    def stop(self, process: subprocess.Popen[str]) -> None:
-        """End a program that we started."""
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    def close(self) -> None:
-        """End everything, and take the namespace away."""
-        for process in [*self.others, self.lab]:
-            if process.poll() is None:
-                self.stop(process)
-        self.log.close()
-        subprocess.run(["ip", "netns", "del", self.ns], check=False)
-
-
-def need() -> None:
-    """What this machine lacks is an error, not a reason to be silent."""
-    if os.geteuid():
-        pytest.fail("these tests make network namespaces: run `make interop` as root")
-    why = missing("kl0")
-    if why:
-        pytest.fail(why)
-    lacking = sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
-    if lacking:
-        pytest.fail(f"missing: apt-get install {' '.join(lacking)}")
-
-
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joint]:
     """The routers are here; Linux is a host."""
-    need()
+    need(PROGRAMS)
     joint = Joint(tmp_path_factory.mktemp("here"), HERE, "here")
     try:
         joint.ready("2001:db8:1:")
@@ -225,7 +97,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joint]:
 @pytest.fixture(scope="module")
 def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Joint]:
     """The router is there: Linux with radvd; a host and another router are here."""
-    need()
+    need(PROGRAMS)
     joint = Joint(tmp_path_factory.mktemp("there"), THERE, "there")
     try:
         joint.sysctl("conf/all/forwarding", 1)
@@ -426,7 +298,7 @@ def test_the_session_replays_without_the_device(there: Joint, tmp_path: Path) ->
 @pytest.mark.parametrize("pytun", [True, False])
 def test_a_device_opens_with_pytun_and_without(pytun: bool) -> None:
     """python-pytun and the bare ioctl give the same device: a frame written is one that the kernel received."""
-    need()
+    need(PROGRAMS)
     name = f"kamelab-{os.getpid()}-dev"
     code = (
         "import sys; from pathlib import Path; from kamelab.bridge.tap import open_tap;"
@@ -447,7 +319,7 @@ def test_a_device_opens_with_pytun_and_without(pytun: bool) -> None:
 
 def test_a_deleted_device_is_noticed() -> None:
     """`ip link del` while it is open: an error that says so, not a loop that reads nothing for ever."""
-    need()
+    need(PROGRAMS)
     name = f"kamelab-{os.getpid()}-gone"
     code = (
         "import select, subprocess; from kamelab.bridge.tap import open_tap; tap = open_tap('kl1');"
