@@ -192,12 +192,31 @@ def _named(name: Converter, item: Converter) -> Converter:
 _mtu = reading.integer(MIN_MTU, MAX_MTU)
 _duration = reading.quantity(parse_duration, "a duration such as 50us or 1.5s")
 
+
+def _fault(reader: Reader, path: Path, value: Any) -> str:
+    text = reading.filled(reader, path, value)
+    if text == "loops":
+        return text
+    head, colon, rest = text.partition(":")
+    if head != "late" or not colon:
+        raise Mistake("expected a fault of a driver: loops, or late:3s", nearest(head, ("loops", "late")))
+    try:
+        parse_duration(rest.strip())
+    except ValueError as error:
+        raise Mistake(str(error)) from None
+    return text
+
+
 _INTERFACE: dict[str, Converter] = {
     "link": reading.link_name,
     "mac": reading.mac,
     "addresses": reading.array(reading.interface_address),
     "mtu": _mtu,
     "up": reading.boolean,
+    "faults": reading.array(_fault),
+    "simplex": reading.boolean,
+    "multicast": reading.boolean,
+    "mac_late": reading.boolean,
     "description": reading.text,
 }
 _LINK: dict[str, Converter] = {

@@ -105,6 +105,8 @@ AddressFlags = Annotated[
     tuple[str, ...],
     _written(anyOf=[_FLAG_SCHEMA, {"type": "array", "items": _FLAG_SCHEMA}]),
 ]
+Fault = Annotated[str, Meta(extra_json_schema={"pattern": r"^(loops|late: ?[0-9]+(\.[0-9]+)? ?(ns|us|ms|s|m|h|d))$"})]
+"""`loops`, or `late:` and a duration."""
 Mtu = Annotated[int, Meta(ge=MIN_MTU, le=MAX_MTU)]
 Count = Annotated[int, Meta(ge=0)]
 
@@ -122,12 +124,24 @@ class Interface(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Octets; None takes the link's."""
     up: bool = False
     """Up at boot even without an address."""
+    faults: tuple[Fault, ...] = ()
+    """Of its driver. `late:3s`: for 3 s after coming up nothing goes out; `loops`: its own multicast comes back to it."""
+    simplex: bool = False
+    """The driver refuses frames that carry the interface's own MAC as their source."""
+    multicast: bool = True
+    """False: neither group nor link-local address nor duplicate address detection."""
+    mac_late: bool = False
+    """The driver finds the MAC only after the first `up`: it is there from the next `down` and `up` on."""
     description: str = ""
     """One line for people."""
 
     def lladdr(self) -> bytes:
         """The MAC as 6 octets."""
         return ether.mac_pton(self.mac)
+
+    def late(self) -> int:
+        """How late its driver is, ns."""
+        return max((parse_duration(fault[5:].strip()) for fault in self.faults if fault.startswith("late:")), default=0)
 
     def prefixes(self) -> tuple[tuple[bytes, int], ...]:
         """The addresses as (16 octets with the host part, prefix length in bits)."""

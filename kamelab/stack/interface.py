@@ -51,6 +51,7 @@ class Address:
         "dad",
         "dad_count",
         "dad_heard",
+        "dad_nonces",
         "dad_tries",
         "deprecated",
         "destination",
@@ -86,6 +87,8 @@ class Address:
         self.dad_count = 0
         self.dad_heard = 0
         self.dad_tries = 0
+        self.dad_nonces: list[bytes] = []
+        """Nonces of the probes sent in this detection (RFC 7527 4.1); empty without net.inet6.ip6.dad_enhanced."""
 
     @property
     def usable(self) -> bool:
@@ -135,9 +138,11 @@ class Interface:
         "prefixes",
         "reachable",
         "reachable_at",
+        "refuses_own",
         "retrans",
         "simplex",
         "up",
+        "up_at",
     )
 
     def __init__(self, node: Node, name: str, index: int, mac: bytes, mtu: int, link: Medium) -> None:
@@ -153,6 +158,11 @@ class Interface:
         self.loopback = False
         self.pointopoint = False
         self.simplex = True
+        """What the driver claims: a station does not hear itself."""
+        self.refuses_own = False
+        """The driver keeps that promise: frames whose source is the own MAC are refused (KAME IMPLEMENTATION 1.2 (2001))."""
+        self.up_at = 0
+        """When it was brought up last, ns since boot."""
         self.disabled = False
         self.addresses: list[Address] = []
         self.groups: dict[bytes, Group] = {}

@@ -184,6 +184,8 @@ class Node:
         if up and not iface.loopback and not self.loopback.up:
             actions += self.set_up(self.loopback, True)
         iface.up = up
+        if up:
+            iface.up_at = self.clock.now
         self.generation += 1
         self.trace.record(
             self.clock.now, self.name, iface.name, "in6_if", 0, "state", f"interface {'up' if up else 'down'}",
@@ -303,7 +305,9 @@ class Node:
         if looped or not iface.mac:
             return iface.up
         mac = frame[:6]
-        return iface.up and (mac == iface.mac or mac in iface.filter)
+        if iface.up and (mac == iface.mac or mac in iface.filter):
+            return not (iface.refuses_own and frame[6:12] == iface.mac)
+        return False
 
     def receive(self, iface: Interface, frame: bytes, cause: int, looped: bool) -> None:
         """Take in a frame that passed the filter, and bring the packet to its end."""
@@ -692,6 +696,7 @@ class Node:
         self.generation = generation + 1
         for name, mac, mtu, link, pointopoint in plugs:
             fresh = self.add_interface(name, mac, mtu, link, pointopoint=pointopoint)
+            fresh.refuses_own = old[name].refuses_own
             link.replug(old[name], fresh)
 
     def restore_switch(self) -> None:

@@ -36,6 +36,7 @@ def _table() -> dict[str, Variable]:
         "log_interval": Variable(5),
         "hdrnestlimit": Variable(50),
         "dad_count": Variable(1),
+        "dad_enhanced": Variable(0, boolean=True),
         "auto_flowlabel": Variable(1, boolean=True),
         "defmcasthlim": Variable(1),
         "gifhlim": Variable(30),

@@ -23,6 +23,7 @@ MODULES: Final[dict[str, tuple[str, str]]] = {
     "traceroute6": ("traceroute6", "main"),
     "ifmcstat": ("ifmcstat", "main"),
     "rtsol": ("rtsol", "main"),
+    "rtsold": ("rtsold", "main"),
     "rtadvd": ("rtadvd", "main"),
     "man": ("man", "main"),
     "sh": ("sh", "main"),

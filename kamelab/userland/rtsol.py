@@ -2,7 +2,7 @@
 
 KAME `rtsol.c`, `rtsold.c` (rtsol is `rtsold -f1`), KAME USAGE; RFC 4861 6.3.7: up to 3 solicitations, 4 s apart, the
 first after a random 0 to 1 s, 1 s of waiting after the last. The advertisement itself is taken in by the kernel.
-Left out: -m and the other options of rtsold, the media watch, -O scripts.
+What watches interfaces for longer is `rtsold`, which uses the pieces here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LAST_WAIT: Final = NS
 DAD_TRIES: Final = 10
 """How often, a second apart, the end of duplicate address detection is looked for."""
 
-_UP, _LOOPBACK, _POINTOPOINT = 1, 8, 0x10
+UP, LOOPBACK, _POINTOPOINT = 1, 8, 0x10
 _ACCEPT_RTADV: Final = "net.inet6.ip6.accept_rtadv"
 _FORWARDING: Final = "net.inet6.ip6.forwarding"
 
@@ -70,12 +70,12 @@ async def main(proc: Proc, argv: list[str]) -> int:
         return 1
     debug = bool(flags & {"d", "D"})
     try:
-        _sysctls(proc, fix="F" in flags)
+        listen(proc, fix="F" in flags)
         rows: tuple[InterfaceRow, ...] = proc.rows("interfaces")
         if "a" in flags:
             names = [choose(rows)]
         work = [_start(proc, rows, name) for name in dict.fromkeys(names)]
-        fd = _socket(proc)
+        fd = advert_socket(proc)
     except Fault as fault:
         proc.error(f"rtsol: {fault}\n")
         return 1
@@ -104,7 +104,7 @@ async def main(proc: Proc, argv: list[str]) -> int:
 
 def choose(rows: tuple[InterfaceRow, ...]) -> str:
     """-a: the one interface that is neither loopback nor point-to-point. Raises Fault for none or several."""
-    found = [row.name for row in rows if not row.flags & (_LOOPBACK | _POINTOPOINT) and not row.disabled]
+    found = [row.name for row in rows if not row.flags & (LOOPBACK | _POINTOPOINT) and not row.disabled]
     if not found:
         raise Fault("no usable interface found")
     if len(found) > 1:
@@ -132,17 +132,17 @@ def solicitation(lladdr: str) -> bytes:
     return bytes((icmp6.ROUTER_SOLICIT, 0, 0, 0)) + nd.RouterSolicit(options).pack()
 
 
-def _sysctls(proc: Proc, *, fix: bool) -> None:
-    """Make the node a host that listens (-F), or warn where it isn't one."""
+def listen(proc: Proc, *, fix: bool, name: str = "rtsol") -> None:
+    """Make the node a host that listens (-F), or warn as program ``name`` where it isn't one."""
     if fix:
         for name, value in ((_ACCEPT_RTADV, 1), (_FORWARDING, 0)):
             if proc.sysctl(name) != value:
                 proc.sysctl_set(name, value)
         return
     if not proc.sysctl(_ACCEPT_RTADV):
-        proc.error(f"rtsol: warning: the kernel does not accept router advertisements ({_ACCEPT_RTADV} is 0)\n")
+        proc.error(f"{name}: warning: the kernel does not accept router advertisements ({_ACCEPT_RTADV} is 0)\n")
     if proc.sysctl(_FORWARDING):
-        proc.error(f"rtsol: warning: the kernel is a router, not a host ({_FORWARDING} is 1)\n")
+        proc.error(f"{name}: warning: the kernel is a router, not a host ({_FORWARDING} is 1)\n")
 
 
 def _start(proc: Proc, rows: tuple[InterfaceRow, ...], name: str) -> Interface:
@@ -150,9 +150,9 @@ def _start(proc: Proc, rows: tuple[InterfaceRow, ...], name: str) -> Interface:
     row = next((row for row in rows if row.name == name), None)
     if row is None:
         raise Fault(f"interface {name} does not exist")
-    if row.flags & _LOOPBACK:
+    if row.flags & LOOPBACK:
         raise Fault(f"{name} is a loopback interface: no router can answer there")
-    if not row.flags & _UP:
+    if not row.flags & UP:
         try:
             proc.ioctl("SIOCSIFFLAGS", name, up=True)
         except Errno as error:
@@ -160,7 +160,8 @@ def _start(proc: Proc, rows: tuple[InterfaceRow, ...], name: str) -> Interface:
     return Interface(name, row.index, row.lladdr, "TENTATIVE", proc.time())
 
 
-def _socket(proc: Proc) -> int:
+def advert_socket(proc: Proc) -> int:
+    """A raw socket that hears router advertisements. Raises Fault."""
     try:
         fd = proc.socket("raw6", ip6.IPPROTO_ICMPV6)
         proc.setsockopt(fd, "ICMP6_FILTER", (icmp6.ROUTER_ADVERT,))
@@ -172,7 +173,7 @@ def _socket(proc: Proc) -> int:
 def _step(proc: Proc, fd: int, one: Interface, now: int, debug: bool) -> bool:
     """What is due on an interface; False if that is giving it up."""
     if one.state == "TENTATIVE":
-        flags = _linklocal(proc, one.name)
+        flags = linklocal(proc, one.name)
         if flags is not None and "duplicated" in flags:
             proc.error(f"rtsol: {one.name}: the link-local address is a duplicate\n")
             one.state = "IDLE"
@@ -206,7 +207,7 @@ def _step(proc: Proc, fd: int, one: Interface, now: int, debug: bool) -> bool:
     return True
 
 
-def _linklocal(proc: Proc, name: str) -> tuple[str, ...] | None:
+def linklocal(proc: Proc, name: str) -> tuple[str, ...] | None:
     """The flags of the interface's link-local address; None while it has none."""
     for row in proc.rows("addresses"):
         if row.interface == name and in6.is_linklocal(in6.pton(row.address.partition("%")[0])):

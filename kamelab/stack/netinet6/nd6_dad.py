@@ -1,4 +1,8 @@
-"""Duplicate address detection (KAME nd6_nbr.c nd6_dad_*; RFC 4862 5.4)."""
+"""Duplicate address detection (KAME nd6_nbr.c nd6_dad_*; RFC 4862 5.4).
+
+As KAME does, an own probe that the medium hands back counts as another node's. With net.inet6.ip6.dad_enhanced each
+probe carries a nonce and is known again (RFC 7527); that is newer than KAME, and off by default.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +32,7 @@ def nd6_dad_start(node: Node, iface: Interface, address: Address, *, delay: bool
     address.dad_count = 0
     address.dad_heard = 0
     address.dad_tries = 0
+    address.dad_nonces = []
     address.dad = Timer(node.clock, node, "dad_timer", (iface.index, address.addr))
     wait = node.streams.below(f"{node.name}/dad", SECOND) if delay else 0
     if not iface.running:
@@ -63,7 +68,11 @@ def nd6_dad_timer(node: Node, iface: Interface, address: Address) -> list[Action
         address.dad_count += 1
         _state(node, iface, address, f"probe {address.dad_count}")
         timer.arm(now + iface.retrans * MS, node.trace.cause)
-        return [nd6_ns_output(node, iface, address.addr, None, None, dad=True)]
+        nonce = b""
+        if node.sysctl["net.inet6.ip6.dad_enhanced"]:
+            nonce = node.streams.bits64(f"{node.name}/nonce").to_bytes(8, "big")[:6]
+            address.dad_nonces.append(nonce)
+        return [nd6_ns_output(node, iface, address.addr, None, None, dad=True, nonce=nonce)]
     if address.dad_heard:
         return nd6_dad_duplicated(node, iface, address)
     nd6_dad_stop(address)
@@ -72,6 +81,15 @@ def nd6_dad_timer(node: Node, iface: Interface, address: Address) -> list[Action
     _state(node, iface, address, "unique")
     node.debug_nd6(f"{iface.name}: DAD complete for {node.text(address.addr)} - no duplicates found")
     return []
+
+
+def nd6_dad_own_probe(node: Node, iface: Interface, address: Address, nonce: bytes | None) -> bool:
+    """The probe that came in is one of ours: it carries a nonce of this detection (RFC 7527 4.2)."""
+    if nonce is None or nonce not in address.dad_nonces:
+        return False
+    node.log(f"{iface.name}: own DAD probe for {node.text(address.addr)} came back, ignored")
+    _state(node, iface, address, "own probe ignored", "RFC 7527 4.2")
+    return True
 
 
 def nd6_dad_ns_input(node: Node, iface: Interface, address: Address) -> list[Action]:
@@ -110,7 +128,7 @@ def nd6_dad_duplicated(node: Node, iface: Interface, address: Address, advertise
     return []
 
 
-def _state(node: Node, iface: Interface, address: Address, what: str) -> None:
+def _state(node: Node, iface: Interface, address: Address, what: str, rule: str = "RFC 4862 5.4") -> None:
     node.trace.record(
         node.clock.now,
         node.name,
@@ -119,6 +137,6 @@ def _state(node: Node, iface: Interface, address: Address, what: str) -> None:
         0,
         "state",
         f"DAD {what}",
-        "RFC 4862 5.4",
+        rule,
         node.text(address.addr),
     )

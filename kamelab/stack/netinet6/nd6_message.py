@@ -44,9 +44,13 @@ def nd6_options(node: Node, raw: bytes) -> nd_options.NdOptions | None:
 
 
 def nd6_ns_output(
-    node: Node, iface: Interface, target: bytes, unicast: bytes | None, src: bytes | None, *, dad: bool = False
+    node: Node, iface: Interface, target: bytes, unicast: bytes | None, src: bytes | None, *, dad: bool = False,
+    nonce: bytes = b"",
 ) -> Output:
-    """A solicitation for ``target``: to its solicited-node group, or to ``unicast`` as a reachability probe."""
+    """A solicitation for ``target``: to its solicited-node group, or to ``unicast`` as a reachability probe.
+
+    ``nonce``: six octets that let the sender know its own probe again (RFC 7527 4.1).
+    """
     if unicast is not None:
         dst = unicast
     else:
@@ -54,6 +58,8 @@ def nd6_ns_output(
     options = b""
     if not dad and iface.mac:
         options = nd_options.build_lladdr(nd_options.SLLA, iface.mac)
+    if nonce:
+        options += nd_options.build_nonce(nonce)
     plain = in6_clearscope(target)
     body = nd.NeighborSolicit(plain, options).pack()
     return Output(

@@ -57,6 +57,8 @@ def nd6_ns_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
         return drop("NS_OWN_SOURCE")
     if address is not None and address.tentative:
         if unspecified:
+            if nd6_dad.nd6_dad_own_probe(node, iface, address, options.nonce):
+                return deliver("own probe, known by its nonce")
             return deliver("duplicate address detection", nd6_dad.nd6_dad_ns_input(node, iface, address))
         return drop("NS_TENTATIVE")
     actions: list[Action] = []
