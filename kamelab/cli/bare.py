@@ -6,8 +6,9 @@ import click
 
 from kamelab.cli import list_cmd
 from kamelab.cli.graph import supports_boxes
-from kamelab.cli.options import err, on_terminal, open_lab, out
+from kamelab.cli.options import err, open_lab, out
 from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Player
+from kamelab.cli.terminal import on_terminal
 from kamelab.cli.writer import TextWriter
 from kamelab.lab.layout import draw
 

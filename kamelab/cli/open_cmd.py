@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from kamelab.cli.options import on_terminal, open_lab
+from kamelab.cli.terminal import on_terminal
+
+if TYPE_CHECKING:
+    from kamelab.lab.session import Session
 
 
 @click.command("open")
@@ -21,11 +26,12 @@ def command(ctx: click.Context, lab: str, seed: int | None) -> None:
         from kamelab.cli.run import play_lab
 
         ctx.exit(play_lab(lab, seed=seed))
-    session = open_lab(lab, seed)
     from kamelab.ui.app import run_app
 
-    try:
-        status = run_app(session)
-    finally:
-        session.close()
-    ctx.exit(status)
+    def opener() -> Session:
+        # The engine is loaded behind the first picture.
+        from kamelab.cli.options import open_lab
+
+        return open_lab(lab, seed)
+
+    ctx.exit(run_app(opener))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from kamelab.lab.journal import is_session
@@ -37,11 +35,6 @@ def open_lab(lab: str, seed: int | None, timeout: int | None = None) -> Session:
     if timeout is not None:
         session.timeout = timeout
     return session
-
-
-def on_terminal() -> bool:
-    """Whether a person sits at both ends."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def out(text: str) -> None:

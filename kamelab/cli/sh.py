@@ -14,9 +14,10 @@ from pathlib import Path
 import click
 
 from kamelab.cli.main import EXIT_FAULT
-from kamelab.cli.options import duration, err, on_terminal, open_lab, out
+from kamelab.cli.options import duration, err, open_lab, out
 from kamelab.cli.play import STATUS_INTERRUPTED, Interrupts, Live, Player
 from kamelab.cli.script import STDIN, check_line
+from kamelab.cli.terminal import on_terminal
 from kamelab.cli.writer import TextWriter
 from kamelab.lab.console_time import speed_factor
 from kamelab.lab.script import Gatherer

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from kamelab.core.errors import Errno
 from kamelab.lab import schema
+from kamelab.sim.faults import Faults, install
 from kamelab.sim.loop import run_ready, settle
 from kamelab.sim.topology import Network
 from kamelab.stack import syscalls
@@ -57,7 +58,10 @@ def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
     for name, spec in lab.nodes.items():
         node = network.add_node(name)
         for ifname, interface in spec.interfaces.items():
-            network.add_interface(node, ifname, interface.lladdr(), network.links[interface.link], interface.mtu or 0)
+            wire = network.links[interface.link]
+            iface = network.add_interface(node, ifname, interface.lladdr(), wire, interface.mtu or 0)
+            install(iface, Faults(interface.late(), "loops" in interface.faults))
+            iface.refuses_own = interface.simplex
         system = systems[name] = System(node, network.clock, network.trace, network.streams)
         node.userland = system
         configure(node, spec)

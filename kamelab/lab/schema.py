@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from kamelab.lab.units import DURATION_PATTERN, PROBABILITY_PATTERN, RATE_PATTERN
+from kamelab.lab.units import DURATION_PATTERN, PROBABILITY_PATTERN, RATE_PATTERN, parse_duration
 from kamelab.wire import ether, in6
 
 FORMAT = 1

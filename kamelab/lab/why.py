@@ -145,12 +145,12 @@ def endings(trace: Trace, record: Record) -> list[Record]:
 def effects(trace: Trace, num: int, skip: set[int]) -> tuple[list[Record], bool]:
     """Records that exist because of ``num``, near and far, without ``skip``; whether the look was cut short.
 
-    What a record set off just then (``also``) counts too, but not what a timer set off: a program's next packet has
-    that program as its cause.
+    What a record set off just then (``also``) counts too, but neither a program's wait that began with it nor what a
+    timer set off: a program's next packet has that program as its cause.
     """
     inside = {num} | skip
     timers = set[int]()
-    found = []
+    found: list[Record] = []
     looked = 0
     for row in _behind(trace, num):
         looked += 1
@@ -159,9 +159,11 @@ def effects(trace: Trace, num: int, skip: set[int]) -> tuple[list[Record], bool]
         if row[0] in skip:
             continue
         if row[10] in inside or (row[11] in inside and row[11] not in timers):
-            inside.add(row[0])
             if row[6] == "timer":
+                if row[4] == "timeout":
+                    continue
                 timers.add(row[0])
+            inside.add(row[0])
             found.append(Record._make(row))
             if len(found) >= EFFECTS_SHOWN * 20:
                 return found, True

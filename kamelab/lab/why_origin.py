@@ -99,7 +99,7 @@ def of_prefix(session: Session, node: Node, iface: Interface, entry: Prefix) -> 
     """Where a prefix list entry came from."""
     plain = in6_clearscope(entry.prefix)
     if entry.static:
-        lines = ["brought by an address of this node set by hand: never expires (KAME in6.c)"]
+        lines = ["brought by an address of this node, not by an advertisement: never expires (KAME in6.c)"]
         for address in iface.addresses:
             if address.prefix is entry:
                 lines += [f"{node.text(address.addr)}: {one}" for one in of_address(session, node, iface, address)[:1]]
@@ -123,18 +123,15 @@ def _advertised(session: Session, node: Node, iface: Interface, prefix: bytes, p
     if not found:
         return ["the advertisement is not in the trace any more"]
     lines = []
-    ends = [("last refreshed by", found[0])]
-    if len(found) > 1:
-        ends.insert(0, ("first heard in", found[-1]))
-    else:
-        ends = [("heard in", found[0])]
-    for words, (record, info) in ends:
+    last, first = found[0], found[-1]
+    told = [("first heard", first), ("last refreshed", last)] if last is not first else [("heard", last)]
+    for words, (record, info) in told:
         valid, preferred = (_span(seconds) for seconds in (info.valid, info.preferred))
-        source = in6.ntop(record.frame[22:38])
+        flags = "L" * info.onlink + "A" * info.autonomous
         lines.append(line(record))
         lines.append(
-            f"       {words} it, from {source}: valid {valid}, preferred {preferred},"
-            f" flags {'L' * info.onlink}{'A' * info.autonomous} (RFC 4861 4.6.2)"
+            f"       {words} from {in6.ntop(record.frame[22:38])}: valid {valid}, preferred {preferred},"
+            f" flags {flags or 'none'} (RFC 4861 4.6.2)"
         )
     return lines
 
@@ -167,9 +164,10 @@ def _command(
         words = row[9].split()
         if not words or words[0].rpartition("/")[2] != program:
             continue
-        if interface and interface not in words or any(word in ("delete", "-alias", "remove") for word in words):
+        if (interface and interface not in words) or any(word in ("delete", "-alias", "remove") for word in words):
             continue
-        if any(_names(word, addr, plen) for word in words[1:]):
+        bits, wanted = (64, in6.mask(addr, 64)) if "eui64" in words else (plen, addr)
+        if any(_names(word, wanted, bits) for word in words[1:]):
             return Record._make(row)
     return None
 

@@ -216,6 +216,15 @@ def lifetimes(session: Session, address: Address) -> list[str]:
     return lines
 
 
+def prefix_lifetimes(session: Session, entry: Prefix) -> list[str]:
+    """What is left of a prefix's valid lifetime and what happens at its end."""
+    if entry.static or entry.vltime == INFINITE:
+        return ["valid without end (RFC 4861 4.6.2)"]
+    left = sec2str(lifetime_left(entry.vltime, entry.updated, session.now))
+    until = clock_text(entry.updated + entry.vltime * SECOND)
+    return [f"valid for {left} more, until {until}; then off the list, and its route with it (RFC 4861 6.3.5)"]
+
+
 # -- routes ----------------------------------------------------------------------------------------------------------
 
 
@@ -228,15 +237,19 @@ def _entry(session: Session, node: Node, dst: bytes, plen: int) -> Explanation:
         about.section("route", [_told(node, route)])
         about.section("came from", why_origin.of_route(session, node, route))
     prefixes = []
+    past: list[Record] = []
     for iface in node.interfaces.values():
         entry = find(iface, dst, plen) if plen else None
-        if entry is not None:
-            mark = "on-link" if entry.installed else "detached" if entry.detached else "no route of its own"
-            prefixes.append(f"on {iface.name}: {mark} (RFC 4861 6.3.4)")
+        if entry is None:
+            continue
+        mark = "on-link" if entry.installed else "detached" if entry.detached else "not on-link here"
+        prefixes.append(f"on {iface.name}: {mark} (RFC 4861 6.3.4)")
+        prefixes += [f"  {one}" for one in prefix_lifetimes(session, entry)]
+        if route is None or route.iface is not iface:
             prefixes += [f"  {one}" for one in why_origin.of_prefix(session, node, iface, entry)]
-            name = f"{in6.ntop(in6_clearscope(dst))}/{plen}"
-            _history(session, why_origin.prefix_records(session, node.name, iface.name, name), about, "history")
+        past += why_origin.prefix_records(session, node.name, iface.name, f"{in6.ntop(in6_clearscope(dst))}/{plen}")
     about.section("prefix list", prefixes)
+    _history(session, past, about, "history")
     if not plen:
         about.section("default routers", routers(session, node))
     if route is None and not prefixes and plen:
@@ -280,11 +293,12 @@ def _matches(node: Node, addr: bytes, chosen: Route | None) -> list[str]:
     """Longest match, with what else fits and what nearly does."""
     lines = []
     if chosen is not None:
-        lines.append(f"{_name(node, chosen)}: all of its {chosen.plen} bits fit, the longest match (RFC 4861 5.2)")
+        fits = f"all of its {chosen.plen} bits fit, the longest match" if chosen.plen else "nothing longer fits"
+        lines.append(f"{_name(node, chosen)}: {fits} (RFC 4861 5.2)")
     others = [route for route in node.routes.all() if route is not chosen and route.dst[0] != 0xFF]
     fitting = [route for route in others if in6.in_prefix(addr, route.dst, route.plen)]
     for route in sorted(fitting, key=lambda route: -route.plen):
-        lines.append(f"{_name(node, route)}: fits too, with {route.plen} bits it is less specific (RFC 4861 5.2)")
+        lines.append(f"{_name(node, route)}: fits too, but {route.plen} bits are less specific (RFC 4861 5.2)")
     missing = [
         (in6.common_prefix_len(route.dst, addr), route)
         for route in others

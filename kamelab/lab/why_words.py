@@ -175,7 +175,7 @@ def state_sentence(record: Record) -> str:
         step = f"{'no entry' if old == '-' else old} > {'gone' if new == '-' else new}"
         return f"neighbour {address} {step}: {event_words(old, event)}"
     if record.stage == "nd6_dad":
-        what, _, count = record.reason.removeprefix("DAD ").partition(" ")
+        what, _, _count = record.reason.removeprefix("DAD ").partition(" ")
         text = _DAD.get(what, what)
         return f"address {record.note} {record.reason}: {text}" if text != what else f"address {record.note} {what}"
     if record.stage == "nd6_rtr":

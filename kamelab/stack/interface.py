@@ -48,6 +48,7 @@ class Address:
         "addr",
         "anycast",
         "autoconf",
+        "created",
         "dad",
         "dad_count",
         "dad_heard",
@@ -60,8 +61,10 @@ class Address:
         "plen",
         "pltime",
         "prefix",
+        "replaced",
         "temporary",
         "tentative",
+        "tries",
         "updated",
         "vltime",
     )
@@ -80,6 +83,12 @@ class Address:
         self.pltime = INFINITE
         self.updated = 0
         """When the lifetimes were set, ns since boot."""
+        self.created = 0
+        """Of temporary ones: when they were made, ns since boot."""
+        self.replaced = False
+        """Of temporary ones: a successor was made, or can't be."""
+        self.tries = 1
+        """Of temporary ones: the identifiers that were tried for it."""
         self.destination: bytes | None = None
         self.prefix: Prefix | None = None
         self.dad: Timer | None = None
@@ -116,6 +125,7 @@ class Interface:
         "drops",
         "filter",
         "groups",
+        "history",
         "ibytes",
         "ierrors",
         "index",
@@ -168,6 +178,8 @@ class Interface:
         self.groups: dict[bytes, Group] = {}
         self.filter: dict[bytes, int] = {}
         """Link-layer multicast addresses that are let in, each with the number of groups behind it."""
+        self.history = b""
+        """History value of temporary addresses, 8 octets (RFC 3041 3.2.1); empty until one is made."""
         self.joined = False
         """Its first address has brought the groups and multicast routes that every IPv6 interface has."""
         self.neighbors: dict[bytes, Neighbor] = {}

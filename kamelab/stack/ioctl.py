@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kamelab.core.clock import SECOND
 from kamelab.core.errors import EEXIST, EINVAL, ENETUNREACH, ENOBUFS, ENXIO, EOPNOTSUPP, ESRCH, Errno
 from kamelab.stack.netinet6 import in6 as in6_if
-from kamelab.stack.netinet6 import mld6, nd6, nd6_defrouter, nd6_prefix
+from kamelab.stack.netinet6 import in6_prefix, mld6, nd6, nd6_defrouter, nd6_prefix
 from kamelab.stack.netinet6.nd6_state import move
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, zone_of
 from kamelab.stack.packet import Action
@@ -83,6 +83,8 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
         return None, _flags(node, iface, args)
     if request == "SIOCSIFINFO_IN6":
         return None, _info(node, iface, args)
+    if request in in6_prefix.REQUESTS:
+        return None, in6_prefix.ioctl(node, iface, request, args)
     raise Errno(EOPNOTSUPP, request)
 
 

@@ -30,8 +30,8 @@ from kamelab.stack.netinet6 import (
     ip6_output,
     mld6,
     nd6,
+    nd6_autoconf,
     nd6_dad,
-    nd6_prefix,
     nd6_rtr,
     scope6,
     udp6,
@@ -88,6 +88,7 @@ class Node:
     __slots__ = (
         "clock",
         "default_interface",
+        "desync",
         "error_count",
         "error_last",
         "error_window",
@@ -143,6 +144,8 @@ class Node:
         self.generation = 0
         self.default_interface = 0
         """Index of the interface of ``ndp -I``; 0: none."""
+        self.desync = -1
+        """Seconds that temporary addresses are deprecated early (RFC 3041); -1: not drawn yet."""
         self.error_last = -1
         self.error_window = 0
         self.error_count = 0
@@ -651,7 +654,7 @@ class Node:
     def arm_expiry(self) -> None:
         """Arm the one lifetime timer for the next deadline, rounded up to KAME's tick of nd6_prune seconds."""
         deadlines = [router.expire for router in self.routers]
-        deadlines += nd6_prefix.deadlines(self)
+        deadlines += nd6_autoconf.deadlines(self)
         deadlines += self.routes.deadlines()
         if not deadlines:
             if self.expiry is not None:

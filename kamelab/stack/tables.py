@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kamelab.core.clock import SECOND
 from kamelab.core.errors import EINVAL, Errno
+from kamelab.stack.netinet6 import in6_prefix
 from kamelab.stack.netinet6.nd6_prefix import lifetime_left
 from kamelab.stack.netinet6.nd6_state import REACHABLE
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
@@ -111,9 +112,7 @@ def prefixes(node: Node) -> tuple[PrefixRow, ...]:
     rows = []
     for iface in node.interfaces.values():
         for entry in iface.prefixes:
-            expire = None
-            if not entry.static and entry.vltime != 0xFFFFFFFF:
-                expire = entry.updated + entry.vltime * SECOND
+            expire, preferred = in6_prefix.expiry(entry)
             routers = []
             for router in entry.routers:
                 nbr = iface.neighbors.get(router)
@@ -123,7 +122,7 @@ def prefixes(node: Node) -> tuple[PrefixRow, ...]:
                     node.text(entry.prefix),
                     entry.plen,
                     iface.name,
-                    entry.onlink,
+                    entry.raf_onlink if isinstance(entry, in6_prefix.RouterPrefix) else entry.onlink,
                     entry.autonomous,
                     entry.installed,
                     entry.detached,
@@ -131,8 +130,9 @@ def prefixes(node: Node) -> tuple[PrefixRow, ...]:
                     entry.pltime,
                     expire,
                     entry.refcnt,
-                    "kernel" if entry.static else "RA",
+                    in6_prefix.origin(entry),
                     tuple(routers),
+                    preferred,
                 )
             )
     return tuple(rows)

@@ -90,9 +90,11 @@ class PrefixRow(NamedTuple):
     """ns since boot; None: never."""
     refcnt: int
     origin: str
-    """RA or kernel."""
+    """RA, RR, static or kernel; RR and static are this router's own, to be advertised."""
     routers: tuple[tuple[str, str], ...]
     """(router, its neighbour state or "")."""
+    pexpire: int | None = None
+    """When the preferred lifetime of a prefix to be advertised ends, ns since boot; None: it does not run down."""
 
 
 class RouterRow(NamedTuple):

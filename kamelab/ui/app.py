@@ -35,12 +35,18 @@ class KamelabApp(App[int]):
     CSS = "#splash { height: 1; background: $panel; color: $foreground; text-style: bold; padding: 0 1; }"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = App.COMMANDS | {_palette}
 
-    def __init__(self, session: Session | None = None, *, speed: float = 1.0) -> None:
+    def __init__(
+        self, session: Session | None = None, *, opener: Callable[[], Session] | None = None, speed: float = 1.0
+    ) -> None:
         super().__init__()
         self.session = session
+        self.opener = opener
+        """Opens the session behind the first picture."""
+        self.failure: Exception | None = None
+        """Why it could not be opened: for who started the app."""
         self.speed = speed
         """At which labs begin: virtual seconds a second, 0 as fast as can be."""
-        self.chosen = session is None
+        self.chosen = session is None and opener is None
         """It began with the chooser: leaving a lab leads back there."""
         if "TEXTUAL_ANIMATIONS" not in os.environ:
             self.animation_level = "none"
@@ -66,7 +72,7 @@ class KamelabApp(App[int]):
 
     def compose(self) -> ComposeResult:
         """The first picture: what is being opened."""
-        title = self.session.lab.title if self.session is not None else "a laboratory for IPv6 in a terminal"
+        title = self.session.lab.title if self.session is not None else "a laboratory for IPv6 and IPsec"
         yield Static(f"kamelab  {title}", id="splash", markup=False)
 
     def on_mount(self) -> None:
@@ -74,6 +80,14 @@ class KamelabApp(App[int]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        if self.opener is not None:
+            opener, self.opener = self.opener, None
+            try:
+                self.session = opener()
+            except Exception as error:
+                self.failure = error
+                self.exit(1)
+                return
         if self.session is not None:
             self._show_lab(self.session)
         else:
@@ -148,9 +162,12 @@ class KamelabApp(App[int]):
             autosave(self.session.name, self.session.save())
 
 
-def run_app(session: Session) -> int:
-    """The screen on a session, until it is left; the exit status."""
-    return _run(KamelabApp(session))
+def run_app(opener: Callable[[], Session]) -> int:
+    """The screen on the session that ``opener`` opens, until it is left; the exit status.
+
+    Raises what ``opener`` raises, after the terminal was given back.
+    """
+    return _run(KamelabApp(opener=opener))
 
 
 def run_chooser() -> int:
@@ -166,4 +183,6 @@ def _run(app: KamelabApp) -> int:
         app.keep()
         if app.session is not None:
             app.session.close()
+    if app.failure is not None:
+        raise app.failure
     return app.return_code or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import types
+from collections.abc import Callable
 
 import pytest
 from cli_transcripts import assert_golden, kamelab, run
@@ -36,7 +37,8 @@ def test_on_a_terminal_the_screen_is_opened(monkeypatch: pytest.MonkeyPatch) -> 
     opened: list[object] = []
     screen = types.ModuleType("kamelab.ui.app")
 
-    def run_app(session: Session) -> int:
+    def run_app(opener: Callable[[], Session]) -> int:
+        session = opener()
         opened.append((session.name, session.seed))
         return 0
 
@@ -51,6 +53,8 @@ def test_on_a_terminal_the_screen_is_opened(monkeypatch: pytest.MonkeyPatch) -> 
     assert kamelab().exit_code == 0
     assert kamelab("open", "demo", "--seed", "5").exit_code == 0
     assert opened == ["chooser", ("00-demo", 5)]
+    wrong = kamelab("open", "dmeo")
+    assert (wrong.exit_code, wrong.stderr) == (2, "kamelab: no lab or file is called 'dmeo' (did you mean 'demo'?)\n")
 
 
 @pytest.mark.parametrize("name", UNBUILT)

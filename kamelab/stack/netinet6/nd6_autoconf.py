@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kamelab.core.clock import SECOND
 from kamelab.stack.interface import INFINITE, Address
 from kamelab.stack.netinet6 import in6 as in6_if
+from kamelab.stack.netinet6 import in6_tmpaddr
 from kamelab.stack.netinet6.nd6_prefix import PREFIX_LIMIT, find, lifetime_left, onlink, prefix_remove
 from kamelab.stack.netinet6.scope6 import is_scoped
 from kamelab.stack.packet import Action
@@ -72,7 +73,7 @@ def autoconfigure(node: Node, iface: Interface, entry: Prefix, info: PrefixInfo,
             or not in6.in_prefix(address.addr, entry.prefix, info.plen)
         ):
             continue
-        found = True
+        found = found or not address.temporary
         remaining = lifetime_left(address.vltime, address.updated, now)
         if info.valid > TWO_HOURS or info.valid > remaining:
             valid = info.valid
@@ -80,7 +81,10 @@ def autoconfigure(node: Node, iface: Interface, entry: Prefix, info: PrefixInfo,
             valid = remaining
         else:
             valid = TWO_HOURS
-        address.vltime, address.pltime, address.updated = valid, min(info.preferred, valid), now
+        preferred = min(info.preferred, valid)
+        if address.temporary:
+            valid, preferred = in6_tmpaddr.refresh(node, address, valid, preferred)
+        address.vltime, address.pltime, address.updated = valid, preferred, now
         address.deprecated = address.pltime == 0
     if found or not info.valid:
         return []
@@ -100,7 +104,28 @@ def autoconfigure(node: Node, iface: Interface, entry: Prefix, info: PrefixInfo,
     new = Address(addr, info.plen)
     new.autoconf = True
     new.vltime, new.pltime, new.updated = info.valid, info.preferred, now
-    return in6_if.in6_ifadd(node, iface, new, dad_delay=multicast)
+    actions = in6_if.in6_ifadd(node, iface, new, dad_delay=multicast)
+    if node.sysctl["net.inet6.ip6.use_tempaddr"]:
+        actions += in6_tmpaddr.in6_tmpifadd(node, iface, new, dad_delay=multicast)
+    return actions
+
+
+def deadlines(node: Node) -> list[int]:
+    """When prefixes and addresses next change by age, ns since boot."""
+    out = []
+    for iface in node.interfaces.values():
+        for entry in iface.prefixes:
+            if not entry.static and entry.vltime != INFINITE:
+                out.append(entry.updated + entry.vltime * SECOND)
+        for address in iface.addresses:
+            if address.vltime != INFINITE:
+                out.append(address.updated + address.vltime * SECOND)
+            if address.pltime != INFINITE and not address.deprecated:
+                out.append(address.updated + address.pltime * SECOND)
+            successor = in6_tmpaddr.regeneration(address)
+            if successor is not None:
+                out.append(successor)
+    return out
 
 
 def expire(node: Node) -> list[Action]:
@@ -109,6 +134,9 @@ def expire(node: Node) -> list[Action]:
     actions: list[Action] = []
     for iface in node.interfaces.values():
         for address in list(iface.addresses):
+            successor = in6_tmpaddr.regeneration(address)
+            if successor is not None and successor <= now:
+                actions += in6_tmpaddr.regenerate(node, iface, address)
             if address.vltime != INFINITE and address.updated + address.vltime * SECOND <= now:
                 actions += in6_if.in6_purgeaddr(node, iface, address)
             elif (

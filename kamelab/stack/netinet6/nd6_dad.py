@@ -122,6 +122,8 @@ def nd6_dad_duplicated(node: Node, iface: Interface, address: Address, advertise
     )
     node.console(f"{iface.name}: DAD complete for {text} - duplicate found")
     node.console(f"{iface.name}: manual intervention required")
+    if address.temporary:
+        node.arm_expiry()
     if node.made_from_hardware(iface, address):
         iface.disabled = True
         node.console(f"{iface.name}: possible hardware address duplication detected, IPv6 is disabled on the interface")

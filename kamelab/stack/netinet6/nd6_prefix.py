@@ -112,21 +112,6 @@ def _good(entry: Prefix) -> bool:
     return any(probably_reachable(entry.iface.neighbors.get(router)) for router in entry.routers)
 
 
-def deadlines(node: Node) -> list[int]:
-    """When prefixes and addresses next change by age, ns since boot."""
-    out = []
-    for iface in node.interfaces.values():
-        for entry in iface.prefixes:
-            if not entry.static and entry.vltime != INFINITE:
-                out.append(entry.updated + entry.vltime * SECOND)
-        for address in iface.addresses:
-            if address.vltime != INFINITE:
-                out.append(address.updated + address.vltime * SECOND)
-            if address.pltime != INFINITE and not address.deprecated:
-                out.append(address.updated + address.pltime * SECOND)
-    return out
-
-
 def prefix_remove(node: Node, entry: Prefix) -> None:
     """Take a prefix off the list, with its route (KAME prelist_remove)."""
     offlink(node, entry)
