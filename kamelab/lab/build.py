@@ -61,7 +61,9 @@ def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
             wire = network.links[interface.link]
             iface = network.add_interface(node, ifname, interface.lladdr(), wire, interface.mtu or 0)
             install(iface, Faults(interface.late(), "loops" in interface.faults))
-            iface.refuses_own = interface.simplex
+            iface.refuses_own, iface.multicast = interface.simplex, interface.multicast
+            if interface.mac_late and iface.mac:
+                iface.mac, iface.late_mac = b"", iface.mac
         system = systems[name] = System(node, network.clock, network.trace, network.streams)
         node.userland = system
         configure(node, spec)

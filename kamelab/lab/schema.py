@@ -125,7 +125,7 @@ class Interface(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     up: bool = False
     """Up at boot even without an address."""
     faults: tuple[Fault, ...] = ()
-    """Of its driver. `late:3s`: for 3 s after coming up nothing goes out; `loops`: its own multicast comes back to it."""
+    """Of its driver. `late:3s`: nothing goes out for 3 s after coming up; `loops`: its own multicast comes back."""
     simplex: bool = False
     """The driver refuses frames that carry the interface's own MAC as their source."""
     multicast: bool = True

@@ -26,9 +26,6 @@ CHAIN_SHOWN = 40
 EFFECTS_SHOWN = 24
 EFFECTS_LOOK = 50_000
 """Records behind a packet among which its effects are looked for."""
-END_LOOK = 200_000
-"""Records behind a hold among which its end is looked for."""
-_ENDS = ("deliver", "forward", "drop")
 
 
 def explain(session: Session, words: list[str]) -> Explanation:
@@ -65,7 +62,7 @@ def last_drop(session: Session, node: str = "") -> Explanation:
     for row in reversed(trace.records):
         if row[6] == "drop" and (not node or row[2] == node):
             return packet(session, row[0])
-    raise KamelabError(f"nothing was dropped{f' on {node}' if node else ''} so far")
+    return Explanation(f"nothing was dropped{f' on {node}' if node else ''} so far")
 
 
 def packet(session: Session, num: int) -> Explanation:
@@ -132,13 +129,9 @@ def endings(trace: Trace, record: Record) -> list[Record]:
     end = trace.outcome(tuple(record))
     if end is None:
         return []
-    if end.event != "hold":
-        return [end]
-    records = trace.records
-    at = bisect_left(records, (end.num + 1,))
-    for row in records[at : at + END_LOOK]:
-        if row[5] == record.packet and row[6] in _ENDS:
-            return [end, Record._make(row)]
+    hold = trace.get(end.cause) if end.cause else None
+    if hold is not None and hold.event == "hold" and hold.packet == record.packet:
+        return [hold, end]
     return [end]
 
 
@@ -216,11 +209,13 @@ def _heard(session: Session, record: Record) -> list[str]:
 
 def _frame(trace: Trace, record: Record) -> bytes:
     """The frame of the packet that a record is about: its own, or that of the nearest cause with the same packet."""
-    if record.frame or not record.packet:
+    if record.frame:
         return record.frame
     if record.event == "drop" and record.stage.startswith("link"):
         sent = trace.get(record.cause)
         return sent.frame if sent is not None else b""
+    if not record.packet:
+        return b""
     for one in trace.chain(record.cause):
         if one.packet == record.packet and one.frame:
             return one.frame

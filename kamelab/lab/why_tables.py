@@ -131,6 +131,10 @@ def _neighbor(session: Session, node: Node, iface: Interface, nbr: Neighbor, abo
         lines.append(f"{len(nbr.hold)} packet(s) wait for its link-layer address (RFC 4861 7.2.2)")
     about.section("state", lines)
     _history(session, records, about, "history")
+    if node.router_of(nbr.addr) is not None:
+        past = why_origin.router_records(session, node.name, node.text(nbr.addr))
+        _history(session, past, about, "as a default router")
+        about.section("default routers", routers(session, node))
     if records:
         _because(session, records[-1], about)
 

@@ -31,8 +31,13 @@ RETRANS_TIMER = 1_000
 class Medium(Protocol):
     """What an interface is plugged into."""
 
-    name: str
-    up: bool
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def up(self) -> bool:
+        """It carries."""
 
     def transmit(self, interface: Interface, frame: bytes, cause: int) -> None:
         """Take a frame at the present time; deliveries follow through the clock."""
@@ -122,6 +127,7 @@ class Interface:
         "basereachable",
         "curhlim",
         "disabled",
+        "dont_set_ifroute",
         "drops",
         "filter",
         "groups",
@@ -131,11 +137,13 @@ class Interface:
         "index",
         "ipackets",
         "joined",
+        "late_mac",
         "link",
         "linkmtu",
         "loopback",
         "mac",
         "mtu",
+        "multicast",
         "name",
         "neighbors",
         "node",
@@ -161,6 +169,10 @@ class Interface:
         self.index = index
         self.mac = mac
         """Six octets; empty on loopback and other media without addresses."""
+        self.late_mac = b""
+        """The MAC of a driver that finds it only after the first ``up`` (KAME USAGE); empty for all others."""
+        self.multicast = True
+        """The medium can do multicast; without it neither groups nor a link-local address nor DAD."""
         self.mtu = mtu
         """The interface's own MTU, octets of IPv6 packet."""
         self.link = link
@@ -170,7 +182,7 @@ class Interface:
         self.simplex = True
         """What the driver claims: a station does not hear itself."""
         self.refuses_own = False
-        """The driver keeps that promise: frames whose source is the own MAC are refused (KAME IMPLEMENTATION 1.2 (2001))."""
+        """The driver keeps that promise and refuses frames from the own MAC (KAME IMPLEMENTATION 1.2 (2001))."""
         self.up_at = 0
         """When it was brought up last, ns since boot."""
         self.disabled = False
@@ -197,6 +209,8 @@ class Interface:
         self.nud = True
         self.accept_rtadv = True
         self.prefer_source = False
+        self.dont_set_ifroute = False
+        """Prefixes bring no on-link route here (``ndp -i IF dont_set_ifroute``)."""
         self.ipackets = 0
         self.ierrors = 0
         self.opackets = 0
@@ -208,12 +222,12 @@ class Interface:
     @property
     def running(self) -> bool:
         """The driver is ready: the interface is up and its link carries."""
-        return self.up and self.link.up
+        return self.up and self.link.up and not self.unaddressed
 
     @property
-    def multicast(self) -> bool:
-        """All media here can do multicast."""
-        return True
+    def unaddressed(self) -> bool:
+        """An Ethernet interface whose MAC the driver has not found yet."""
+        return bool(self.late_mac) and not self.mac
 
     def ipv6_mtu(self) -> int:
         """Octets that an IPv6 packet may have here: the advertised link MTU, at most the interface's own."""
@@ -221,7 +235,7 @@ class Interface:
 
     def flag_bits(self) -> int:
         """4.4BSD's flag word."""
-        bits = IFF_MULTICAST
+        bits = IFF_MULTICAST if self.multicast else 0
         if self.up:
             bits |= IFF_UP
         if self.running:

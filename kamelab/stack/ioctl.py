@@ -8,9 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kamelab.core.clock import SECOND
-from kamelab.core.errors import EEXIST, EINVAL, ENETUNREACH, ENOBUFS, ENXIO, EOPNOTSUPP, ESRCH, Errno
+from kamelab.core.errors import (
+    EADDRNOTAVAIL,
+    EEXIST,
+    EINVAL,
+    ENETDOWN,
+    ENETUNREACH,
+    ENOBUFS,
+    ENXIO,
+    EOPNOTSUPP,
+    ESRCH,
+    Errno,
+)
 from kamelab.stack.netinet6 import in6 as in6_if
-from kamelab.stack.netinet6 import in6_prefix, mld6, nd6, nd6_defrouter, nd6_prefix
+from kamelab.stack.netinet6 import in6_prefix, mld6, nd6, nd6_dad, nd6_defrouter, nd6_prefix
+from kamelab.stack.netinet6.nd6_message import nd6_na_output
 from kamelab.stack.netinet6.nd6_state import move
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, zone_of
 from kamelab.stack.packet import Action
@@ -46,6 +58,8 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
         return None, _default_interface(node, name)
     if request == "SIOCSPFXFLUSH_IN6":
         return None, _flush_prefixes(node)
+    if request == "SIOCSNDFLUSH_IN6":
+        return None, _harmonize(node)
     if request == "SIOCSRTRFLUSH_IN6":
         for router in list(node.routers):
             nd6_defrouter.defrouter_remove(node, router, "flushed")
@@ -81,6 +95,8 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
         return None, in6_if.in6_control_delete(node, iface, args["address"], args.get("zone", 0))
     if request == "SIOCSIFINFO_FLAGS":
         return None, _flags(node, iface, args)
+    if request == "SIOCSNDUNSOL_IN6":
+        return None, _send_unsolicited(node, iface, args)
     if request == "SIOCSIFINFO_IN6":
         return None, _info(node, iface, args)
     if request in in6_prefix.REQUESTS:
@@ -89,12 +105,44 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
 
 
 def _flags(node: Node, iface: Interface, args: dict[str, Any]) -> list[Action]:
-    for word, value in args.items():
-        if word not in ("nud", "accept_rtadv", "prefer_source", "disabled"):
+    for word in args:
+        if word not in nd6.IFINFO_FLAGS:
             raise Errno(EINVAL, word)
+    was_disabled = iface.disabled
+    for word, value in args.items():
         setattr(iface, word, bool(value))
     node.generation += 1
+    if was_disabled and not iface.disabled:
+        return nd6_dad.nd6_dad_again(node, iface)
     return []
+
+
+def _send_unsolicited(node: Node, iface: Interface, args: dict[str, Any]) -> list[Action]:
+    """``ndp -U ADDR%IF``: one unsolicited advertisement to all nodes (RFC 4861 7.2.6); ours, KAME only announced it.
+
+    EADDRNOTAVAIL: neither an address of the interface that is ready, nor one that it is proxy for. ENETDOWN.
+    """
+    if not iface.up or iface.disabled:
+        raise Errno(ENETDOWN)
+    addr = in6_setscope(args["address"], iface) or args["address"]
+    own = node.own_address(addr)
+    proxy = iface.neighbors.get(addr)
+    mine = own is not None and own[0] is iface and own[1].usable
+    if not mine and (proxy is None or not proxy.proxy):
+        raise Errno(EADDRNOTAVAIL)
+    anycast = own is not None and own[1].anycast
+    return [
+        nd6_na_output(
+            node,
+            iface,
+            in6_setscope(in6.ALLNODES, iface) or b"",
+            addr,
+            router=mine and bool(node.sysctl["net.inet6.ip6.forwarding"]),
+            solicited=False,
+            override=mine and not anycast and bool(iface.mac),
+            lladdr=iface.mac if mine or proxy is None else proxy.lladdr,
+        )
+    ]
 
 
 def _info(node: Node, iface: Interface, args: dict[str, Any]) -> list[Action]:
@@ -124,6 +172,21 @@ def _default_interface(node: Node, name: str) -> list[Action]:
     node.default_interface = iface.index
     nd6_defrouter.default_interface_route(node)
     return []
+
+
+def _harmonize(node: Node) -> list[Action]:
+    """``ndp -H``: default routes of the list's routers go, and the one that the list chooses comes.
+
+    A default route set by hand through a router that is not on the list stays, and keeps the list's out.
+    """
+    addresses = {router.addr for router in node.routers}
+    route = node.routes.exact(bytes(16), 0)
+    if route is not None and route.gateway in addresses:
+        node.routes.delete(bytes(16), 0, route.gateway)
+    for router in node.routers:
+        router.installed = False
+    nd6_defrouter.defrouter_select(node)
+    return nd6_prefix.pfxlist_onlink_check(node)
 
 
 def _flush_prefixes(node: Node) -> list[Action]:

@@ -57,6 +57,8 @@ from kamelab.wire import in6 as wire_in6
 from kamelab.wire.buffer import WireError
 
 IPV6_TYPE = b"\x86\xdd"
+NO_ADDRESSES = ether.header(bytes(6), bytes(6))
+"""Link header of loopback and of media without link-layer addresses."""
 LOG_LIMIT = 2000
 """Lines that the kernel log keeps."""
 
@@ -201,6 +203,9 @@ class Node:
                     actions += mld6.start_listening(self, iface, group)
             return actions
         actions += in6.in6_if_down(self, iface)
+        if iface.unaddressed:
+            iface.mac = iface.late_mac
+            mld6.filter_again(iface)
         for group in iface.groups.values():
             group.timer = None
         for nbr in list(iface.neighbors.values()):
@@ -237,8 +242,11 @@ class Node:
     def interface_identifier(self, iface: Interface) -> bytes | None:
         """The low 64 bits of its link-local address: own MAC, else another interface's, else MD5(hostname).
 
+        None for an Ethernet interface without MAC: only pseudo interfaces borrow (KAME USAGE).
         KAME in6_ifattach.c; KAME IMPLEMENTATION 1.4.1 (2001).
         """
+        if iface.unaddressed:
+            return None
         for other in (iface, *self.interfaces.values()):
             if other.mac:
                 return wire_in6.eui64(other.mac)
@@ -306,7 +314,7 @@ class Node:
     def accepts(self, iface: Interface, frame: bytes, looped: bool) -> bool:
         """The interface's address filter: own address, or a group that was joined. It lies before ``rx``."""
         if looped or not iface.mac:
-            return iface.up
+            return iface.up and (looped or not iface.late_mac)
         mac = frame[:6]
         if iface.up and (mac == iface.mac or mac in iface.filter):
             return not (iface.refuses_own and frame[6:12] == iface.mac)
@@ -449,7 +457,7 @@ class Node:
                     return
                 if len(self.flows) >= FLOW_LIMIT:
                     self.flows.clear()
-                header = ether.header(nbr.lladdr, iface.mac)
+                header = ether.header(nbr.lladdr, iface.mac) if iface.mac else NO_ADDRESSES
                 self.flows[pkt.data[8:40]] = Flow(
                     self.generation, pkt.iface, iface, pkt.link_header, header, route.mtu or iface.ipv6_mtu(), route
                 )
@@ -542,19 +550,26 @@ class Node:
             return 0
         if iface.loopback and scope6.is_scoped(nexthop) and nexthop in self.own:
             # lo0 carries it, but it comes in where its zone is (BSD looutput keeps the real interface).
-            frame = ether.header(bytes(6), bytes(6)) + packet
+            frame = NO_ADDRESSES + packet
             self._transmit(iface, frame, pid, rx_iface, stage, note, arrives=self.own[nexthop][0])
             return 0
-        if not iface.mac:
-            # Loopback and media without link-layer addresses.
-            self._transmit(iface, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
+        if iface.loopback or (not iface.mac and not iface.pointopoint):
+            self._transmit(iface, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
             return 0
         if nexthop in self.own:
-            self._transmit(self.loopback, ether.header(bytes(6), bytes(6)) + packet, pid, rx_iface, stage, note)
+            self._transmit(self.loopback, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
             return 0
         if nexthop not in iface.neighbors:
             self.perform(nd6.nd6_make_room(self, iface, nexthop))
         nbr = nd6.nd6_lookup(self, iface, nexthop)
+        if not iface.mac:
+            # A point-to-point line: an entry that knows nothing becomes STALE, and the packet leaves on that.
+            if nbr.state not in (STALE, REACHABLE, DELAY, PROBE):
+                move(self, iface, nbr, "output")
+            if nbr.state == STALE:
+                move(self, iface, nbr, "output")
+            self._transmit(iface, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
+            return 0
         if nbr.lladdr:
             if nbr.state == STALE:
                 move(self, iface, nbr, "output")
@@ -699,7 +714,10 @@ class Node:
         self.generation = generation + 1
         for name, mac, mtu, link, pointopoint in plugs:
             fresh = self.add_interface(name, mac, mtu, link, pointopoint=pointopoint)
-            fresh.refuses_own = old[name].refuses_own
+            before = old[name]
+            fresh.refuses_own, fresh.multicast = before.refuses_own, before.multicast
+            if before.late_mac:
+                fresh.mac, fresh.late_mac = b"", before.late_mac
             link.replug(old[name], fresh)
 
     def restore_switch(self) -> None:

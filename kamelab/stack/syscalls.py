@@ -99,6 +99,7 @@ def sendmsg(
 ) -> int:
     """sendmsg(2); octets sent."""
     out = _sockets.sendmsg(node, sid, data, addr, port, zone, pktinfo, hoplimit)
+    _sockets.reachconf(node, _sockets.lookup(node, sid), out)
     trace = node.trace
     cause, also = trace.cause, trace.also
     number = node.send(out)

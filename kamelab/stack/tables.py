@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from kamelab.core.clock import SECOND
 from kamelab.core.errors import EINVAL, Errno
-from kamelab.stack.netinet6 import in6_prefix
+from kamelab.stack.netinet6 import in6_prefix, nd6
 from kamelab.stack.netinet6.nd6_prefix import lifetime_left
 from kamelab.stack.netinet6.nd6_state import REACHABLE
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
@@ -243,7 +242,7 @@ def ndinterfaces(node: Node) -> tuple[NdInterfaceRow, ...]:
 
 
 def _ndinterface(iface: Interface) -> NdInterfaceRow:
-    flags = tuple(word for word in ("nud", "accept_rtadv", "prefer_source", "disabled") if getattr(iface, word))
+    flags = tuple(word for word in nd6.IFINFO_FLAGS if getattr(iface, word))
     return NdInterfaceRow(
         iface.name,
         iface.linkmtu,

@@ -44,6 +44,7 @@ KEYS: tuple[Key, ...] = (
     Key("view.routers", "jump('routers')", "Routers", "6", "f6", "ndp -r"),
     Key("view.sockets", "jump('sockets')", "Sockets", "7", "f7", "netstat -a"),
     Key("view.timers", "jump('timers')", "Timers", "8", "f8", "timers"),
+    Key("view.addresses", "jump('addresses')", "Addresses", "a", "", "ifconfig -L"),
     Key("view.task", "jump('task')", "Task", "9,t", "f9", "task"),
     Key("view.packets", "jump('packets')", "Packets", "0", "f10", "trace"),
     Key("view.inside", "jump('inside')", "Inside a packet", "i", "ctrl+o", "show NUMBER", "Decode and octets"),
@@ -51,7 +52,7 @@ KEYS: tuple[Key, ...] = (
     Key("view.filter", "filter", "Filter packets", "slash", "ctrl+f", "trace FILTER", "A display filter for the list"),
     Key("view.output", "drawer", "Output", "o", "ctrl+y", "", "Open or close the output of commands"),
     Key("lab.hint", "console('hint')", "Hint", "h", "", "hint", "The next hint of the task"),
-    Key("lab.why", "console('why')", "Why", "w", "", "why", "Why it is so: not built yet"),
+    Key("lab.why", "why", "Why", "w", "", "why WHAT", "What the row under the cursor came from, by which rules"),
     Key("lab.prompt", "prompt", "Prompt", "colon", "", "", "To the line where commands are typed"),
     Key("app.help", "help", "Help", "question_mark", "f1", "help", "What the focused pane shows, and all keys"),
 )

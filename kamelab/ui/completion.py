@@ -114,6 +114,11 @@ def _console(session: Session, before: list[str], word: str) -> list[Candidate]:
         if count == 1:
             return [Candidate(link) for link in network.links]
         return [Candidate("up"), Candidate("down"), *(Candidate(f"{key}=") for key in LINK_SETTINGS)]
+    if name == "why":
+        node = before[1] if before[1:2] and before[1] in network.nodes else session.selected
+        subjects = [Candidate("drop", "the last packet that was dropped"), Candidate("default", "the default route")]
+        subjects += _addresses(session, node)
+        return [*(Candidate(one, "as it sees it") for one in network.nodes), *subjects] if count == 1 else subjects
     if name == "man":
         return [Candidate(page, _about(page)) for page in man.names()]
     if name == "help":

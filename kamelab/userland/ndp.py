@@ -1,8 +1,7 @@
 """ndp(8): the neighbour cache, the prefix list, the default router list and the interfaces' parameters.
 
 KAME USAGE, KAME `ndp.c`. One mode a call. ``-I`` names the default interface (KAME IMPLEMENTATION 1.3 (2000)). The
-layouts are in `ndp_lines`. Left out, with a message: ``-H`` (the kernel keeps list and table in step by itself) and the
-parameter ``dont_set_ifroute``.
+layouts are in `ndp_lines`. ``-U`` is ours.
 """
 
 from __future__ import annotations
@@ -30,10 +29,11 @@ usage: ndp [-nt] hostname
        ndp [-nt] -s hostname ether_addr [temp] [proxy]
        ndp [-n] -i interface [[-]flag | basereachable=ms | retrans=ms | curhlim=n] ...
        ndp [-n] -I [interface | delete]
-flags: nud accept_rtadv prefer_source disabled
+       ndp [-n] -U address%interface
+flags: nud accept_rtadv prefer_source disabled dont_set_ifroute
 """
 
-ND_FLAGS = ("nud", "accept_rtadv", "prefer_source", "disabled")
+ND_FLAGS = ("nud", "accept_rtadv", "prefer_source", "disabled", "dont_set_ifroute")
 ND_VALUES = ("basereachable", "retrans", "curhlim")
 
 _NOT_CONFIGURABLE = frozenset(
@@ -63,7 +63,7 @@ def _split_interface(argv: list[str]) -> tuple[list[str], list[str]]:
         if not word.startswith("-") or word == "--":
             break
         letter = word.find("i")
-        if letter > 0 and not set(word[1:letter]) - set("antlcprHPR"):
+        if letter > 0 and not set(word[1:letter]) - set("antlcprHPRU"):
             end = at + 1 if word[letter + 1 :] else at + 2
             rest = argv[end:]
             return argv[:end], [w for w in rest if w != "--"]
@@ -73,7 +73,7 @@ def _split_interface(argv: list[str]) -> tuple[list[str], list[str]]:
 def parse(argv: list[str]) -> Words:
     """Read the command line. Raises `UsageError`, or `GetoptError` for an unknown option."""
     head, expressions = _split_interface(argv)
-    options, words = getopt(head, "acd:f:Ii:nprstA:HPRl")
+    options, words = getopt(head, "acd:f:Ii:nprstA:HPRU:l")
     mode, numeric, stamped = "", False, False
     for option, value in options:
         letter = option[1:]
@@ -85,10 +85,10 @@ def parse(argv: list[str]) -> Words:
             if mode:
                 raise UsageError
             mode = letter
-            if letter in "dfiA":
+            if letter in "dfiAU":
                 words = [value, *words]
     words += expressions
-    most = {"": 1, "s": 4, "I": 1, "d": 1, "f": 1, "A": 1, "i": len(words)}.get(mode, 0)
+    most = {"": 1, "s": 4, "I": 1, "d": 1, "f": 1, "A": 1, "U": 1, "i": len(words)}.get(mode, 0)
     least = {"": 1, "s": 2}.get(mode, 0)
     if not least <= len(words) <= most:
         raise UsageError
@@ -260,8 +260,6 @@ class Ndp:
             word = expression.removeprefix("-")
             if word in ND_FLAGS:
                 flags[word] = not expression.startswith("-")
-            elif word == "dont_set_ifroute":
-                return self.fail(f"{word} is not built yet")
             elif equals and key in ND_VALUES and value.isdecimal():
                 values[key] = int(value)
             else:
@@ -275,6 +273,23 @@ class Ndp:
             return self.fail(f"ioctl({'SIOCSIFINFO_IN6' if values else 'SIOCSIFINFO_FLAGS'}): {error}")
         rows: list[NdInterfaceRow] = [row for row in self.proc.rows("ndinterfaces") if row.interface == name]
         return self.show(ndp_lines.interface_lines(rows[0]))
+
+    def advertise(self, host: str) -> int:
+        """``ndp -U ADDR%IF``: one unsolicited advertisement. Beyond KAME, whose note only announces such a command."""
+        address, _, name = host.partition("%")
+        if not name:
+            return self.fail(f"{host}: expected address%interface")
+        # The zone names the interface, whatever the address's scope: it is no part of a global address.
+        found = self.resolve(address)
+        if found is None:
+            return 1
+        try:
+            self.proc.ioctl("SIOCSNDUNSOL_IN6", name, address=found[0])
+        except Errno as error:
+            if error.number == errors.ENXIO:
+                return self.fail(f"invalid interface {name}")
+            return self.fail(f"{host}: {error}")
+        return 0
 
     def default_interface(self, words: list[str]) -> int:
         """``ndp -I [IF | delete]``"""
@@ -310,15 +325,17 @@ class Ndp:
             return self.prefixes()
         if mode == "r":
             return self.routers()
+        if mode == "H":
+            return self.ioctl("SIOCSNDFLUSH_IN6")
         if mode == "P":
             return self.ioctl("SIOCSPFXFLUSH_IN6")
         if mode == "R":
             return self.ioctl("SIOCSRTRFLUSH_IN6")
         if mode == "i":
             return self.interface(words[0], words[1:])
-        if mode == "I":
-            return self.default_interface(words)
-        return self.fail(f"-{mode} is not built yet: router list and routing table are always in step here")
+        if mode == "U":
+            return self.advertise(words[0])
+        return self.default_interface(words)
 
 
 async def main(proc: Proc, argv: list[str]) -> int:

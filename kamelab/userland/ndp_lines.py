@@ -18,6 +18,9 @@ WIDTHS = (29, 18, -6, 9, 2, -4, -4)
 GAPS = (0, 1, 1, 1, 1, 1, 1)
 NEIGHBOR_HEADER = row_text(("Neighbor", "Linklayer Address", "Netif", "Expire", "St", "Flgs", "Prbs"), WIDTHS, GAPS)
 
+ROUTERS_SHOWN = 10
+"""Advertising routers that the prefix list names (KAME ndp.c)."""
+
 STATE_LETTERS = {"NOSTATE": "N", "INCOMPLETE": "I", "REACHABLE": "R", "STALE": "S", "DELAY": "D", "PROBE": "P"}
 
 _REACHABLE_STATES = frozenset({"REACHABLE", "STALE", "DELAY", "PROBE"})
@@ -89,13 +92,17 @@ def prefix_lines(rows: Iterable[PrefixRow], now: int) -> list[str]:
         letters = zip("LAOD", (row.onlink, row.autonomous, row.attached, row.detached), strict=True)
         flags = "".join(letter for letter, given in letters if given)
         lines.append(f"{row.prefix}/{row.plen} if={row.interface}")
+        # A prefix of this router's own is one to advertise, and the flags are what it will be advertised with.
+        advertise = "advertise: " if row.origin in ("RR", "static") else ""
         lines.append(
-            f"  flags={flags}, vltime={_lifetime(row.vltime)}, pltime={_lifetime(row.pltime)}, "
+            f"  {advertise}flags={flags}, vltime={_lifetime(row.vltime)}, pltime={_lifetime(row.pltime)}, "
             f"expire={expire_text(row.expire, now, 'Never')}, ref={row.refcnt}, origin={row.origin}"
         )
         if row.routers:
             lines.append("  advertised by")
-            lines += [f"    {address} {_router_state(state)}" for address, state in row.routers]
+            lines += [f"    {address} {_router_state(state)}" for address, state in row.routers[:ROUTERS_SHOWN]]
+            if len(row.routers) > ROUTERS_SHOWN:
+                lines.append(f"    and {len(row.routers) - ROUTERS_SHOWN} routers")
         else:
             lines.append("  No advertising router")
     return lines

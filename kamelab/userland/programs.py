@@ -25,6 +25,8 @@ MODULES: Final[dict[str, tuple[str, str]]] = {
     "rtsol": ("rtsol", "main"),
     "rtsold": ("rtsold", "main"),
     "rtadvd": ("rtadvd", "main"),
+    "prefix": ("prefix", "main"),
+    "rrenumd": ("rrenumd", "main"),
     "man": ("man", "main"),
     "sh": ("sh", "main"),
     "echo": ("builtins_text", "echo"),

@@ -5,7 +5,8 @@ KAME `rtadvd.c`; RFC 4861 6.2. Unsolicited advertisements at random times betwee
 before; on SIGTERM three advertisements with router lifetime 0. Without addr in `rtadvd.conf` the interface's own
 prefixes are advertised, as they are at the time.
 
-All its state is in one `State`. Left out: router renumbering (-R, -M), mobile IPv6 (-m), the site-routers group.
+With -R it also obeys router renumbering commands (`rtadvd_rr`). All its state is in one `State`. Left out: mobile IPv6
+(-m).
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import ENOENT, Errno
-from kamelab.stack.views import AddressRow, InterfaceRow
-from kamelab.userland import rtadvd_conf, rtadvd_ra
+from kamelab.stack.views import AddressRow, InterfaceRow, PrefixRow
+from kamelab.userland import rtadvd_conf, rtadvd_ra, rtadvd_rr
 from kamelab.userland.getopt import GetoptError, getopt
 from kamelab.userland.probe import NS
 from kamelab.userland.proc import SIGTERM, SIGUSR1, Signal
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from kamelab.stack.socket.message import Message
     from kamelab.userland.proc import Proc
 
-USAGE: Final = "usage: rtadvd [-dDfs] [-c configfile] interfaces...\n"
+USAGE: Final = "usage: rtadvd [-dDfRs] [-c configfile] [-M interface] interfaces...\n"
 
 MAX_INITIAL_INTERVAL: Final = 16 * NS
 """MAX_INITIAL_RTR_ADVERT_INTERVAL (RFC 4861 10)."""
@@ -71,8 +72,11 @@ class State:
     fd: int
     links: list[Link]
     foreground: bool
-    debug: bool
+    debug: int
+    """1 with -d: what is sent; 2 with -D: what is heard too."""
     static: bool
+    renumbering: rtadvd_rr.Memory | None = None
+    """There with -R."""
     final: int = 0
     """Last advertisements still to send, once SIGTERM came."""
     final_at: int = 0
@@ -118,16 +122,16 @@ async def main(proc: Proc, argv: list[str]) -> int:
 def _begin(proc: Proc, argv: list[str]) -> State:
     """Read the configuration, join the groups, arm the timers, become a daemon. Raises Fault, GetoptError."""
     pairs, names = getopt(argv, "c:dDfM:mRs")
-    path, flags = "", set()
+    path, site, flags = "", "", set()
     for letter, value in pairs:
         flag = letter.lstrip("-")
         flags.add(flag)
         if flag == "c":
             path = value
-        elif flag in ("M", "m"):
-            raise Fault(f"-{flag} is not built yet")
-        elif flag == "R":
-            proc.error("rtadvd: warning: -R is ignored: router renumbering is not built yet\n")
+        elif flag == "M":
+            site = value
+        elif flag == "m":
+            raise Fault("-m is not built yet")
     if not names:
         raise Fault
     text = _read(proc, path)
@@ -150,7 +154,18 @@ def _begin(proc: Proc, argv: list[str]) -> State:
             f"net.inet6.ip6.forwarding is 0: a host must not advertise itself as a router on {' '.join(speaks)};"
             " set it to 1, or rltime#0 in rtadvd.conf"
         )
-    state = State(_socket(proc, links), links, "f" in flags, bool(flags & {"d", "D"}), "s" in flags)
+    groups = [(in6.ALLROUTERS, link.index, link.config.name) for link in links]
+    if "R" in flags:
+        if site and site not in rows:
+            raise Fault(f"interface {site} does not exist")
+        chosen = rows[site or links[0].config.name]
+        groups.append((rtadvd_rr.SITE_ALLROUTERS, chosen.index, chosen.name))
+    elif site:
+        proc.error("rtadvd: warning: -M means nothing without -R\n")
+    memory = rtadvd_rr.Memory() if "R" in flags else None
+    fd = _socket(proc, groups, renumbering="R" in flags)
+    debug = 2 if "D" in flags else int("d" in flags)
+    state = State(fd, links, "f" in flags, debug, "s" in flags, memory)
     now = proc.time()
     for link in links:
         for prefix in link.config.prefixes:
@@ -175,18 +190,20 @@ def _read(proc: Proc, path: str) -> str:
         raise Fault(f"{path or rtadvd_conf.PATH}: {error}") from None
 
 
-def _socket(proc: Proc, links: list[Link]) -> int:
+def _socket(proc: Proc, groups: list[tuple[bytes, int, str]], *, renumbering: bool) -> int:
+    """The socket, in the groups: (address, interface index, interface name)."""
+    types = (icmp6.ROUTER_SOLICIT, icmp6.ROUTER_ADVERT)
     try:
         fd = proc.socket("raw6", ip6.IPPROTO_ICMPV6)
-        proc.setsockopt(fd, "ICMP6_FILTER", (icmp6.ROUTER_SOLICIT, icmp6.ROUTER_ADVERT))
+        proc.setsockopt(fd, "ICMP6_FILTER", (*types, icmp6.ROUTER_RENUMBER) if renumbering else types)
         proc.setsockopt(fd, "IPV6_MULTICAST_LOOP", False)
     except Errno as error:
         raise Fault(f"socket: {error}") from None
-    for link in links:
+    for group, index, name in groups:
         try:
-            proc.setsockopt(fd, "IPV6_JOIN_GROUP", (in6.ALLROUTERS, link.index))
+            proc.setsockopt(fd, "IPV6_JOIN_GROUP", (group, index))
         except Errno as error:
-            raise Fault(f"{link.config.name}: joining ff02::2: {error}") from None
+            raise Fault(f"{name}: joining {in6.ntop(group)}: {error}") from None
     return fd
 
 
@@ -212,9 +229,22 @@ async def _turn(proc: Proc, state: State) -> None:
     message = await proc.recvmsg(state.fd, min(link.next_at for link in state.links) - now)
     if message is None:
         return
+    if state.renumbering is not None and message.data[:1] == bytes((icmp6.ROUTER_RENUMBER,)):
+        if rtadvd_rr.rr_input(proc, state.renumbering, message, lambda text: _log(proc, state, text)):
+            for link in state.links:
+                _hasten(proc, link, message.time)
+        return
     for link in state.links:
         if link.index == message.ifindex:
             _input(proc, state, link, message)
+
+
+def _hasten(proc: Proc, link: Link, now: int) -> None:
+    """What is advertised has changed: tell it within 16 s (RFC 4861 6.2.4)."""
+    at = now + proc.random(MAX_INITIAL_INTERVAL)
+    if link.last_at is not None:
+        at = max(at, link.last_at + MIN_DELAY)
+    link.next_at = min(link.next_at, at)
 
 
 async def _last_words(proc: Proc, state: State) -> bool:
@@ -284,31 +314,51 @@ def _refresh(proc: Proc, state: State, link: Link, addresses: list[AddressRow], 
     config = link.config
     if any(one.static for one in config.prefixes):
         return
-    there = dict.fromkeys(
-        (in6.mask(_octets(one.address), one.plen), one.plen)
-        for one in addresses
-        if not in6.is_linklocal(_octets(one.address)) and one.plen < 128
-    )
+    there = _kernel_prefixes(proc, config, addresses, now)
     kept = []
     for one in config.prefixes:
-        if (one.prefix, one.plen) in there:
+        found = there.pop((one.prefix, one.plen), None)
+        if found is not None:
+            if found.router or one.router:
+                one = found
             one.gone_at = None
-            del there[one.prefix, one.plen]
         elif one.gone_at is None:
             one.gone_at = now
             _log(proc, state, f"prefix {in6.ntop(one.prefix)}/{one.plen} is gone from {config.name}")
         if one.gone_at is None or now - one.gone_at < rtadvd_ra.GONE_FOR:
             kept.append(one)
-    for prefix, plen in there:
-        kept.append(replace(config.pattern, prefix=prefix, plen=plen, since=now))
-        _debug(proc, state, f"prefix {in6.ntop(prefix)}/{plen} is advertised on {config.name}")
+    for one in there.values():
+        kept.append(one)
+        _debug(proc, state, f"prefix {in6.ntop(one.prefix)}/{one.plen} is advertised on {config.name}")
     config.prefixes = kept[: rtadvd_conf.MAX_PREFIXES]
+
+
+def _kernel_prefixes(
+    proc: Proc, config: rtadvd_conf.Config, addresses: list[AddressRow], now: int
+) -> dict[tuple[bytes, int], rtadvd_conf.Prefix]:
+    """What the kernel has to advertise on an interface: prefixes of addresses, and router prefixes on their terms."""
+    out = {}
+    for address in addresses:
+        addr = _octets(address.address)
+        if not in6.is_linklocal(addr) and address.plen < 128:
+            prefix = in6.mask(addr, address.plen)
+            out[prefix, address.plen] = replace(config.pattern, prefix=prefix, plen=address.plen, since=now)
+    rows: tuple[PrefixRow, ...] = proc.rows("prefixes")
+    for row in rows:
+        if row.interface != config.name or row.origin not in ("RR", "static"):
+            continue
+        one = rtadvd_conf.Prefix(_octets(row.prefix), row.plen, row.onlink, row.autonomous, static=False, router=True)
+        one.vltime = row.vltime if row.expire is None else max(0, row.expire - now) // NS
+        one.pltime = min(one.vltime, row.pltime if row.pexpire is None else max(0, row.pexpire - now) // NS)
+        out[one.prefix, one.plen] = one
+    return out
 
 
 def _input(proc: Proc, state: State, link: Link, message: Message) -> None:
     """A solicitation, or another router's advertisement; anything invalid is passed over in silence."""
     if rtadvd_ra.valid_solicitation(message):
         link.solicited += 1
+        _debug(proc, state, f"RS received from {in6.ntop(message.addr)}%{link.config.name}", 2)
         delay = proc.random(MAX_RA_DELAY)
         at = message.time + delay
         if link.last_at is not None and message.time - link.last_at < MIN_DELAY:
@@ -320,6 +370,10 @@ def _input(proc: Proc, state: State, link: Link, message: Message) -> None:
         return
     link.heard += 1
     now = message.time
+    _debug(proc, state, f"RA received from {in6.ntop(message.addr)}%{link.config.name}", 2)
+    for info in found[1].prefixes:
+        if not any((info.prefix, info.plen) == (one.prefix, one.plen) for one in link.config.prefixes):
+            _debug(proc, state, f"prefix {in6.ntop(info.prefix)}/{info.plen} of it is not in our list", 2)
     said = rtadvd_ra.differences(link.config, *found, now)
     link.inconsistent += bool(said)
     if said != link.peers.get(message.addr, ()):
@@ -340,14 +394,20 @@ def _log(proc: Proc, state: State, text: str) -> None:
         proc.syslog(text)
 
 
-def _debug(proc: Proc, state: State, text: str) -> None:
-    if state.debug:
+def _debug(proc: Proc, state: State, text: str, level: int = 1) -> None:
+    if state.debug >= level:
         _log(proc, state, text)
 
 
 def dump(state: State, now: int) -> list[str]:
     """What SIGUSR1 writes: each interface's parameters, counts and prefixes, times in seconds."""
     out = []
+    if state.renumbering is not None:
+        memory = state.renumbering
+        out.append(
+            f"router renumbering: sequence number {memory.seqnum}, commands {memory.heard},"
+            f" dropped {memory.dropped}, operations applied {memory.applied}"
+        )
     for link in state.links:
         config = link.config
         flags = ("M" if config.managed else "") + ("O" if config.other else "")
@@ -364,7 +424,7 @@ def dump(state: State, now: int) -> list[str]:
         ]
         for one in config.prefixes:
             valid, preferred = rtadvd_ra.lifetimes(one, now)
-            origin = "config" if one.static else "kernel"
+            origin = "config" if one.static else "prefix" if one.router else "kernel"
             bits = ("L" if one.onlink else "") + ("A" if one.autonomous else "")
             out.append(
                 f"  prefix {in6.ntop(one.prefix)}/{one.plen} ({origin}) flags {bits or 'none'},"

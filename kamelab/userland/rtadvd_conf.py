@@ -69,6 +69,8 @@ class Prefix:
     """From the file; else taken over from the kernel's addresses."""
     since: int = 0
     """When the counting began, ns since boot."""
+    router: bool = False
+    """A router prefix of the kernel, by prefix(8) or renumbering, with terms of its own."""
     gone_at: int | None = None
     """When the kernel lost the prefix, ns since boot: it is announced with lifetime 0 for 2 hours."""
 

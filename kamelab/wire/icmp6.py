@@ -1,8 +1,8 @@
 """ICMPv6 messages (RFC 4443): numbers, names, echo and errors.
 
 KAME `icmp6.h`. A message begins with type, code and checksum; its *body* is what follows these 4 octets. The bodies
-of neighbour discovery are in `nd`, those of multicast listener discovery in `mld`. Left out: the contents of node
-information queries (RFC 4620) and router renumbering (RFC 2894).
+of neighbour discovery are in `nd`, those of multicast listener discovery in `mld`. Those of router renumbering
+are in `rr`. Left out: the contents of node information queries (RFC 4620).
 """
 
 from __future__ import annotations

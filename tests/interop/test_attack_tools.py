@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,7 +35,7 @@ PROGRAMS = {
     "atk6-flood_router26": "thc-ipv6",
     "ra6": "ipv6toolkit",
 }
-BRIEF, LONGEST = 1.0, 5.0
+BRIEF, LONGEST = 0.7, 3.0
 """Seconds for a tool that would go on for ever, and for one that ends by itself."""
 NODES = ("r1", "h1")
 R1, H1, H2 = "2001:db8:1::1", "2001:db8:1::ff:fe00:1101", "2001:db8:2::ff:fe00:2201"
@@ -69,36 +68,60 @@ interfaces.ne0 = { link = "lan2", up = true, mac = "02:00:00:00:22:01" }
 
 
 class Attack(NamedTuple):
-    """A tool with its words; ``while_`` are console lines that give it something to work on."""
+    """A tool with its words, and the seconds after which it is ended."""
 
     line: str
     seconds: float = LONGEST
     while_: tuple[str, ...] = ()
+    """Console lines that give it something to work on."""
+    leaves: tuple[str, str] = ("", "")
+    """A console line, and what in its output shows that the attack worked: a pattern."""
 
 
 ATTACKS = (
+    # One thing each, while the network is whole: what the lesson shows.
+    Attack(
+        f"atk6-redir6 kl0 {H1} {H2} {R1_LL} fe80::66 {WRONG_MAC}",
+        leaves=("h1: netstat -rn", rf"^{H2} +fe80::66%ne0 +UGHD"),
+    ),
+    Attack(f"atk6-toobig6 kl0 {H1} {LINUX} 1280", leaves=("h1: netstat -s -p icmp6", r"[1-9]\d* path MTU")),
+    Attack(
+        f"atk6-fake_advertise6 -n 2 -w 1 kl0 {R1} {H1_LL} {WRONG_MAC}",
+        while_=(f"h1: ping6 -c 1 {R1}",),
+        leaves=("h1: ndp -an", rf"^{R1} +2:0:0:0:66:66 "),
+    ),
+    Attack("atk6-parasite6 -lR kl0 02:00:00:00:66:66", 2.0, ("h1: ndp -c", f"h1: ping6 -c 1 {R1}")),
+    Attack(
+        "atk6-dos-new-ip6 kl0",
+        4.0,
+        ("h1: ifconfig ne0 inet6 2001:db8:1::77/64 alias", "h1: sleep 2"),
+        ("h1: ifconfig ne0", r"2001:db8:1::77 .*duplicated"),
+    ),
+    Attack(
+        "atk6-dos-new-ip6 -S kl0",
+        4.0,
+        ("h1: ifconfig ne0 inet6 2001:db8:1::78/64 alias", "h1: sleep 2"),
+        ("h1: ifconfig ne0", r"2001:db8:1::78 .*duplicated"),
+    ),
+    Attack("atk6-fake_router6 kl0 2001:db8:66::/64", BRIEF, leaves=("h1: ifconfig ne0", "2001:db8:66::.* autoconf")),
+    Attack(
+        "atk6-fake_router26 -A 2001:db8:67::/64 -R 2001:db8:99::/48 -M 1280 -n 3 -i 0 kl0",
+        leaves=("h1: ndp -r", rf"^fe80::{LINUX_ID}%ne0.*high"),
+    ),
     # False routers, prefixes and parameters.
-    Attack("atk6-fake_router6 kl0 2001:db8:66::/64", BRIEF),
-    Attack("atk6-fake_router26 -A 2001:db8:67::/64 -R 2001:db8:99::/48 -M 1280 -n 3 -i 0 kl0"),
     Attack("atk6-fake_router26 -E D -A 2001:db8:68::/64 -n 3 -i 0 kl0"),
     Attack("atk6-fake_router26 -E O -A 2001:db8:69::/64 -n 3 -i 0 kl0"),
     Attack("atk6-flood_router6 kl0", BRIEF),
     Attack("atk6-flood_router26 kl0", BRIEF),
     Attack("atk6-flood_router26 -A -s kl0", BRIEF),
-    Attack("atk6-flood_router26 -F kl0", BRIEF),
-    Attack("atk6-flood_router26 -G kl0", BRIEF),
     Attack(f"atk6-kill_router6 kl0 {R1_LL}", BRIEF),
     Attack(f"ra6 -i kl0 -d {H1_LL} -e -t 0 -c 1 -P 2001:db8:1::/64#LA#1#1"),
     Attack(f"ra6 -i kl0 -d {H1_LL} -F 100 -f 10 -w 5 -e", BRIEF),
     # Neighbours: spoofed, made up, asked for.
-    Attack(f"atk6-fake_advertise6 -n 5 -w 1 kl0 {R1} {H1_LL} {WRONG_MAC}", LONGEST),
     Attack(f"atk6-fake_solicitate6 kl0 {R1} {H1_LL} {WRONG_MAC} {LINUX}", BRIEF),
     Attack("atk6-flood_advertise6 kl0", BRIEF),
     Attack(f"atk6-flood_solicitate6 kl0 {R1} {R1}", BRIEF),
     Attack("atk6-flood_solicitate6 -a kl0", BRIEF),
-    Attack("atk6-parasite6 -lR kl0", 2.0, ("h1: ndp -c", f"h1: ping6 -c 1 {R1}")),
-    Attack("atk6-dos-new-ip6 kl0", 3.0, ("h1: ifconfig ne0 inet6 2001:db8:1::77/64 alias", "h1: sleep 2")),
-    Attack("atk6-dos-new-ip6 -S kl0", 3.0, ("h1: ifconfig ne0 inet6 2001:db8:1::78/64 alias", "h1: sleep 2")),
     Attack("atk6-ndpexhaust6 kl0 2001:db8:2::/64", BRIEF),
     Attack("atk6-ndpexhaust26 -p -r kl0 2001:db8:2::/64", BRIEF),
     Attack("atk6-ndpexhaust26 -p kl0 2001:db8:1::/64", BRIEF),
@@ -112,11 +135,9 @@ ATTACKS = (
     Attack(f"rs6 -i kl0 -s fe80::/64 -d {R1_LL} -F 1000 -e", BRIEF),
     Attack(f"atk6-dump_router6 kl0 {R1_LL}", LONGEST),
     # Redirects and path MTU.
-    Attack(f"atk6-redir6 kl0 {H1} {H2} {R1_LL} fe80::66 {WRONG_MAC}"),
     Attack("atk6-flood_redir6 kl0", BRIEF),
     Attack(f"atk6-flood_redir6 kl0 {H1} {R1_LL}", BRIEF),
     Attack(f"rd6 -i kl0 -s {R1_LL} -d {H1} -r 2001:db8:77::/64 -t fe80::66 -R 200 -x {H1} -e", BRIEF),
-    Attack(f"atk6-toobig6 kl0 {H1} {LINUX} 1280"),
     Attack(f"atk6-toobig6 -u kl0 {H1} {H2} 68"),
     Attack(f"icmp6 -i kl0 -s {R1} -d {H1} -E -m 1280 -r {H1} -x {H2}"),
     Attack(f"icmp6 -i kl0 -s {R1} -d {H1} -t 4:2 -O 6 -r {H1} -x {H2}"),
@@ -129,11 +150,11 @@ ATTACKS = (
     Attack("atk6-fake_mldrouter6 kl0 advertise", BRIEF),
     Attack("atk6-fake_pim6 kl0 hello", BRIEF),
     # Headers, fragments, sizes.
-    Attack(f"atk6-fragmentation6 -fp -n 1 kl0 {R1}"),
+    Attack(f"atk6-fragmentation6 -p -n 1 kl0 {R1}"),
     Attack(f"atk6-implementation6 -p kl0 {R1}"),
     Attack(f"atk6-exploit6 kl0 {R1}"),
-    *(Attack(f"atk6-denial6 kl0 {R1} {case}", BRIEF) for case in range(1, 8)),
-    Attack(f"frag6 -i kl0 -d {R1} -F 300", BRIEF),
+    # Its other cases send nothing on a TAP device (3.8).
+    Attack(f"atk6-denial6 kl0 {R1} 2", BRIEF),
     Attack(f"frag6 -i kl0 -d {R1} -p"),
     Attack(f"frag6 -i kl0 -d {H1} -W"),
     Attack(f"frag6 -i kl0 -d {R1} -X"),
@@ -161,6 +182,9 @@ ATTACKS = (
     Attack(f"udp6 -i kl0 -d {R1} -s 2001:db8:1::/64 -a 53 -F 500 -P 64", BRIEF),
     Attack(f"flow6 -i kl0 -d {R1} -P udp -p 33434 -W", BRIEF),
     Attack(f"path6 -i kl0 -d {H2}", LONGEST),
+    # These fill the reassembly queues for a minute.
+    Attack(f"frag6 -i kl0 -d {R1} -F 300", BRIEF),
+    Attack("atk6-flood_router26 -F kl0", BRIEF),
 )
 
 
@@ -187,28 +211,38 @@ class Victims:
     def __init__(self, folder: Path) -> None:
         self.joint = Joint(folder, LAB, "attacked")
         self.outcomes: list[Outcome] = []
+        self.untouched: dict[str, int] = {}
+        """The host's tables before anything happened; without neighbours, whose number is chance."""
 
     def attack(self, attack: Attack) -> Outcome:
         """Let the tool work; never longer than it may."""
         joint = self.joint
         before, counted = self.frames(), self.counters()
-        tool = joint.start(
-            "timeout", "-k", "1", "-s", "INT", str(attack.seconds), *attack.line.split(),
-            output=open(joint.folder / "tool.log", "w"),  # noqa: SIM115 - the child keeps it
-        )  # fmt: skip
+        with open(joint.folder / "tool.log", "w") as log:
+            tool = joint.start(
+                "timeout", "-k", "1", "-s", "INT", str(attack.seconds), *attack.line.split(), output=log
+            )  # fmt: skip
         if attack.while_:
             # The tools that wait for something say nothing when they are ready.
             time.sleep(0.5)
         for line in attack.while_:
             joint.node(line)
         tool.wait(attack.seconds + 5)
-        grown = {
-            node: {key: value - counted[node].get(key, 0) for key, value in now.items() if value > counted[node].get(key, 0)}
-            for node, now in self.counters().items()
-        }  # fmt: skip
+        now = self.counters()
+        grown = {node: {key: now[node][key] - counted[node].get(key, 0) for key in now[node]} for node in NODES}
         outcome = Outcome(attack.line, self.frames() - before, grown, {node: self.tables(node) for node in NODES})
         self.outcomes.append(outcome)
         return outcome
+
+    def mend(self, spare: int = 10) -> None:
+        """What forged messages have left in the host would last for hours: it is switched off and on.
+
+        Not where it is little, no more than ``spare`` rows of a table, and it answers.
+        """
+        rows = self.tables("h1") | {"neighbors": 0}
+        if any(rows[name] - number > spare for name, number in self.untouched.items()) or not self.answers(H1):
+            assert self.joint.node("reboot h1").status == 0
+        wait_for(f"{H1} answers", lambda: self.answers(H1), 20)
 
     def said(self) -> str:
         """What the tool printed."""
@@ -258,6 +292,8 @@ def victims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victims]:
         devices = re.findall(r"^\d+: (\w+)", joint.linux("ip", "link"), re.MULTILINE)
         # Tools that flood must not have any other way out.
         assert devices == ["lo", "kl0"]
+        wait_for("h1's address", lambda: victims.answers(H1))
+        victims.untouched = victims.tables("h1") | {"neighbors": 0}
         yield victims
     finally:
         joint.close()
@@ -270,7 +306,7 @@ def limits(node: str) -> dict[str, int]:
     own = ADDRESS_LIMIT * interfaces + 2
     return {
         "neighbors": NEIGHBOR_LIMIT * interfaces + own,
-        "prefixes": PREFIX_LIMIT * interfaces,
+        "prefixes": PREFIX_LIMIT * interfaces + 1,
         "routers": ROUTER_LIMIT,
         "addresses": ADDRESS_LIMIT,
         "routes": ROUTE_LIMIT + NEIGHBOR_LIMIT * interfaces + PREFIX_LIMIT * interfaces + own + 20,
@@ -279,9 +315,15 @@ def limits(node: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=ident)
 def test_an_attack_breaks_nothing(victims: Victims, attack: Attack) -> None:
-    """It reaches the lab; no exception, no table beyond its limit, and afterwards both nodes answer by themselves."""
+    """It reaches the lab; no exception, no table beyond its limit, and afterwards both nodes answer by themselves.
+
+    The host at its link-local address: false routers and prefixes last as long as they said, so it is mended then.
+    """
     outcome = victims.attack(attack)
     assert outcome.frames > 0, victims.said()
+    if attack.leaves[0]:
+        shown = victims.joint.node(attack.leaves[0]).output
+        assert re.search(attack.leaves[1], shown, re.MULTILINE), shown + victims.said()
     assert victims.joint.lab.poll() is None, victims.log()[-3000:]
     assert "internal error" not in victims.log()
     assert "Traceback" not in victims.log()
@@ -290,4 +332,75 @@ def test_an_attack_breaks_nothing(victims: Victims, attack: Attack) -> None:
         assert {table: rows for table, rows in outcome.tables[node].items() if rows > most[table]} == {}
     # A spoofed neighbour is found out by unreachability detection: 5 s of delay, 3 s of probes (RFC 4861 10).
     wait_for(f"{R1} answers", lambda: victims.answers(R1), 20)
+    wait_for(f"{H1_LL} answers", lambda: victims.answers(f"{H1_LL}%kl0"), 20)
+    victims.mend()
+
+
+def test_the_network_is_whole_afterwards(victims: Victims) -> None:
+    """The router has been on all the time. Both sides of it are reached from everywhere."""
+    joint = victims.joint
+    victims.mend(0)
+    for address in (R1, H1, H2):
+        out = joint.linux("ping", "-6", "-n", "-c", "3", "-i", "0.2", address)
+        assert "3 packets transmitted, 3 received" in out
+    answer = joint.node(f"h1: ping6 -n -c 3 {H2}")
+    assert "3 packets transmitted, 3 packets received" in answer.output
+    status = Path(f"/proc/{joint.lab.pid}/status").read_text()
+    held = re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE)
+    assert held is not None
+    # The journal of a session keeps every frame from outside; all else that grows has a limit.
+    assert int(held[1]) < 4_000_000
+
+
+def test_false_routers_and_prefixes_are_cleared_by_hand(victims: Victims) -> None:
+    """Once the bad machine is silent, the host forgets what it was told, and asks anew; no reboot is needed."""
+    joint = victims.joint
+    assert victims.tables("h1") | {"neighbors": 0} == victims.untouched
+    outcome = victims.attack(Attack("atk6-flood_router6 kl0", BRIEF))
+    victims.outcomes.pop()
+    assert outcome.tables["h1"]["routers"] == ROUTER_LIMIT
+    for line in ("ndp -R", "ndp -P", "rtsol ne0"):
+        assert joint.node(f"h1: {line}").status == 0
     wait_for(f"{H1} answers", lambda: victims.answers(H1), 20)
+    assert joint.node("h1: ndp -r").output.startswith(f"{R1_LL}%ne0")
+    assert victims.tables("h1") | {"neighbors": 0} == victims.untouched
+
+
+DOC = ROOT / "docs" / "interop.md"
+HEAD = ("Tool", "Frames", "Counters of r1", "Counters of h1", "Fullest table")
+DULL = {
+    "packets received", "packets for this node", "packets originated here", "packets forwarded", "replies made",
+    "datagrams received", "fragments received", "messages processed", "packet for this node", "packet received",
+    "error messages asked for", "packets put together from fragments",
+}  # fmt: skip
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """The outcomes as a table in Markdown: for each node the counters that grew most."""
+    lines = [" | ".join(("", *HEAD, "")).strip(), "|---" * len(HEAD) + "|"]
+    for one in outcomes:
+        cells = [f"`{one.line}`", str(one.frames)]
+        for node in NODES:
+            grown = {key: number for key, number in one.counters[node].items() if number and key not in DULL}
+            most = sorted(grown, key=lambda key: -grown[key])[:3]
+            cells.append("; ".join(f"{grown[key]} {key}" for key in most) or "-")
+        full = max(
+            (rows / limits(node)[name], f"{node} {name} {rows}")
+            for node in NODES
+            for name, rows in one.tables[node].items()
+        )
+        cells.append(full[1])
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_list_of_what_ran_is_kept(victims: Victims, capsys: pytest.CaptureFixture[str]) -> None:
+    """Printed, written to KAMELAB_INTEROP_REPORT where that is set; docs/interop.md has a row for each tool."""
+    report = table(victims.outcomes)
+    with capsys.disabled():
+        print(f"\n{report}")
+    if os.environ.get("KAMELAB_INTEROP_REPORT"):
+        Path(os.environ["KAMELAB_INTEROP_REPORT"]).write_text(report, encoding="utf-8")
+    kept = set(re.findall(r"^\| `([^`]+)` \|", DOC.read_text(encoding="utf-8"), re.MULTILINE))
+    assert {one.line for one in victims.outcomes} <= kept
+    assert kept == {attack.line for attack in ATTACKS}

@@ -139,7 +139,7 @@ def test_faults_and_remedy_are_keys_of_a_lab_file() -> None:
     h1, h2 = world.network.nodes.values()
     assert [h1.interfaces["ne0"].disabled, h2.interfaces["ne0"].disabled] == [True, False]
     assert min(sent.at for sent in wires.sent(h2)) == 0, "the kernel believes that it sends"
-    assert [r.stage for r in wires.records(h2, "drop") if r.reason == "LINK_LOST"][0] == "driver ne0"
+    assert next(r.stage for r in wires.records(h2, "drop") if r.reason == "LINK_LOST") == "driver ne0"
     assert digest(world)
     h2.power_off()
     assert h2.interfaces["ne0"].refuses_own

@@ -57,6 +57,11 @@ BOTH = (
     'addr1="2001:db8:1001::":vltime1#14400:pltime1#7200:'
 )
 ONLY_NEW = 'ne1:maxinterval#600:rltime#1800:addr="2001:db8:1001::":vltime#14400:pltime#7200:'
+PRIVACY = (
+    'sysctl = { "net.inet6.ip6.use_tempaddr" = 1, "net.inet6.ip6.temppltime" = 10800,'
+    ' "net.inet6.ip6.tempvltime" = 21600 }'
+)
+"""Temporary addresses of hosts: a new one every three hours, less a random part (RFC 3041 3.4)."""
 
 END = DAY + HOUR
 # Full hours, and times scattered over the day: multiples of the golden section.
@@ -70,7 +75,7 @@ def site() -> Session:
         wire = "west" if number <= HOSTS else "east"
         text += (
             f'[nodes.h{number}]\nrole = "host"\nstartup = ["rtsol ne0"]\n'
-            f'interfaces.ne0 = {{ link = "{wire}", up = true }}\n'
+            f'interfaces.ne0 = {{ link = "{wire}", up = true }}\n{PRIVACY}\n'
         )
     return from_text(text)
 
@@ -188,13 +193,14 @@ def stand_at(day: Day, hours: float) -> Session:
     return session
 
 
-def test_a_day_is_played_in_less_than_ten_seconds_and_ten_thousand_events(played: tuple[Day, float]) -> None:
+def test_a_day_is_played_in_less_than_ten_seconds_and_twelve_thousand_events(played: tuple[Day, float]) -> None:
     day, seconds = played
     session = stand_at(day, 25)
     assert seconds < 10
     # rtadvd speaks every 200 to 600 s on each of two wires, to 9 hosts and itself: 25 h make at most 450 turns a wire
-    # of a timer and 9 deliveries. All else (boot, DAD, MLD, expiry of some hundred lifetimes) is less than a thousand.
-    assert session.events < 2 * 450 * (HOSTS + 1) + 1000
+    # of a timer and 9 deliveries. A temporary address costs less than ten events, as nobody listens to its group, and
+    # a host makes ten of them or so. The rest (boot, expiry of some hundred lifetimes) is about a thousand.
+    assert session.events < 2 * 450 * (HOSTS + 1) + 2 * HOSTS * 10 * 10 + 1000
     # Timers armed: each host's lifetimes are one timer, each advertising interface has one.
     assert len(session.world.network.clock.heap) <= 3 * 20
 
@@ -218,6 +224,37 @@ def test_renumbering_as_the_hosts_see_it(played: tuple[Day, float]) -> None:
     assert all_marks(session, "west", OLD) == {None}
     assert all_marks(session, "west", NEW) == {("autoconf",)}
     assert all_marks(session, "east", EAST) == {("autoconf",)}
+
+
+def temporary(session: Session, node: str, prefix: str) -> list[tuple[str, bool]]:
+    """A host's temporary addresses in a prefix, and whether each is still preferred."""
+    rows = tables.addresses(session.world.network.nodes[node])
+    return [
+        (row.address, "deprecated" not in row.flags)
+        for row in rows
+        if row.address.startswith(prefix) and "temporary" in row.flags
+    ]
+
+
+def test_privacy_addresses_change_with_the_hours(played: tuple[Day, float]) -> None:
+    """RFC 3041 3.4 and 3.5: one is preferred at any time, old ones stay for a while, and none comes back."""
+    day, _ = played
+    seen: dict[str, list[str]] = {}
+    for hours in (0.5, 3.5, 6.5, 9.5, 12.6, 15.6, 19):
+        session = stand_at(day, hours)
+        for node in hosts(session, "east"):
+            found = temporary(session, node, EAST)
+            assert 1 <= len(found) <= 3, (hours, node, found)
+            (preferred,) = [address for address, good in found if good]
+            seen.setdefault(node, []).append(preferred)
+    # Nobody meets an address again three hours later, at the same host or at another.
+    everything = [address for addresses in seen.values() for address in addresses]
+    assert len(set(everything)) == len(everything) == 7 * HOSTS
+    # Renumbering takes them along.
+    session = stand_at(day, 12.2)
+    for node in hosts(session, "west"):
+        assert temporary(session, node, OLD) == []
+        assert temporary(session, node, NEW) != []
 
 
 def test_hosts_reach_one_another_by_the_prefix_of_the_hour(played: tuple[Day, float]) -> None:

@@ -9,6 +9,7 @@ from pane_app import PaneApp, lab, screen_text
 
 from kamelab.lab.console import execute, submit
 from kamelab.lab.session import Session
+from kamelab.stack.netinet6.nd6_state import STATES
 from kamelab.ui.panes import NeighborsPane
 from kamelab.ui.panes.spans import span
 
@@ -26,9 +27,10 @@ PEER = "2001:db8:1::2"
 
 
 def machine(app: PaneApp) -> str:
-    """The state in brackets."""
-    line = next(line for line in screen_text(app).splitlines() if "INCOMPLETE" in line and "PROBE" in line)
-    return line.partition("[")[2].partition("]")[0]
+    """The state in brackets, in the one line of a low pane or in the drawing of a high one."""
+    text = screen_text(app)
+    (state,) = [state for state in STATES if f"[{state}]" in text]
+    return state
 
 
 def until(session: Session, state: str) -> None:

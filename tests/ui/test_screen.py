@@ -199,7 +199,7 @@ async def test_clicks_select_nodes_tabs_and_packets_and_run_time() -> None:
         await pilot.pause()
         assert lab.session.selected == "h2"
         line = text_of(app).splitlines()[1]
-        await pilot.click(offset=(line.index("routes"), 1))
+        await pilot.click(offset=(line.index("3 route"), 1))
         await pilot.pause()
         assert lab.deck.current == "routes"
         await pilot.click(offset=(text_of(app).splitlines()[0].index("paused"), 0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fake_proc import SECOND, FakeProc, Interrupted, run
+from real_nodes import Bench
 
 from kamelab.core import errors
 from kamelab.core.errors import Errno
@@ -300,8 +301,44 @@ def test_unknown_option() -> None:
     assert run(ndp.main, "ndp -d") == (1, ndp.USAGE, "ndp: option requires an argument -- d\n")
 
 
-def test_what_is_not_built_says_so() -> None:
-    status, out, err = run(ndp.main, "ndp -H")
-    assert (status, out) == (1, "")
-    assert "not built yet" in err
-    assert "not built yet" in run(ndp.main, "ndp -i de0 dont_set_ifroute")[2]
+def test_harmonizing_and_the_flag_that_keeps_routes_away() -> None:
+    proc = FakeProc()
+    assert run(ndp.main, "ndp -H", proc) == (0, "", "")
+    assert proc.calls == [("SIOCSNDFLUSH_IN6", "lo0", {})]
+    assert run(ndp.main, "ndp -i de0 dont_set_ifroute", proc)[0] == 0
+    assert proc.calls[-1] == ("SIOCSIFINFO_FLAGS", "de0", {"dont_set_ifroute": True})
+
+
+def test_of_many_advertising_routers_ten_are_named() -> None:
+    routers = tuple((f"fe80::{number:x}%de0", "") for number in range(1, 14))
+    lines = ndp_lines.prefix_lines([PREFIXES[0]._replace(routers=routers)], 0)
+    assert lines[-2:] == ["    fe80::a%de0 (no neighbor state)", "    and 3 routers"]
+
+
+def test_prefixes_of_this_router_are_shown_as_to_be_advertised() -> None:
+    lines = [ndp_lines.prefix_lines([PREFIXES[1]._replace(origin=origin)], 0)[1] for origin in ("RR", "static")]
+    assert lines == [
+        f"  advertise: flags=LAO, vltime=2592000, pltime=604800, expire=Never, ref=1, origin={origin}"
+        for origin in ("RR", "static")
+    ]
+
+
+def test_harmonizing_on_a_node_brings_the_lists_default_route_back() -> None:
+    bench = Bench()
+    bench.link("lan")
+    bench.node("h1", "lan", accept_rtadv=1)
+    bench.node("r1", "lan", forwarding=1)
+    bench.sh("r1", "ifconfig ne0 inet6 2001:db8:1::ff alias")
+    bench.run(3)
+    bench.sh("r1", "rtadvd ne0")
+    bench.sh("h1", "rtsol ne0")
+    bench.run(2)
+    before = [line for line in bench.sh("h1", "netstat -nr").lines if line.startswith("default")]
+    assert len(before) == 1
+    bench.sh("h1", "route delete -inet6 default")
+    assert "default" not in bench.sh("h1", "netstat -nr").output
+    for _ in range(2):
+        assert bench.sh("h1", "ndp -H") == ("", 0)
+        assert [line for line in bench.sh("h1", "netstat -nr").lines if line.startswith("default")] == before
+    bench.sh("h1", "route delete -inet6 default; route add -inet6 default 2001:db8:1::77; ndp -H")
+    assert "2001:db8:1::77" in bench.sh("h1", "netstat -nr").output, "what is of no listed router stays"

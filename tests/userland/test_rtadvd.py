@@ -240,12 +240,13 @@ def test_f_stays_in_the_foreground_and_ctrl_c_ends_it() -> None:
 @pytest.mark.parametrize(
     ("line", "said_then"),
     [
-        ("rtadvd", "usage: rtadvd [-dDfs] [-c configfile] interfaces..."),
+        ("rtadvd", "usage: rtadvd [-dDfRs] [-c configfile] [-M interface] interfaces..."),
         ("rtadvd -z ne0", "rtadvd: illegal option -- z"),
         ("rtadvd ne9", "rtadvd: interface ne9 does not exist"),
         ("rtadvd lo0", "rtadvd: lo0 is a loopback interface: nobody listens there"),
         ("rtadvd -c /etc/none ne0", "rtadvd: /etc/none: No such file or directory"),
         ("rtadvd -m ne0", "rtadvd: -m is not built yet"),
+        ("rtadvd -R -M ne9 ne0", "rtadvd: interface ne9 does not exist"),
         ("rtadvd -c /etc/bad ne0", "rtadvd: /etc/bad:1: maxinterval: 3 must be between 4 and 1800 (on ne0)"),
     ],
 )
@@ -263,3 +264,75 @@ def test_the_same_seed_speaks_at_the_same_times() -> None:
         return times(bench)
 
     assert spoken(1) == spoken(1) != spoken(2)
+
+
+def log(bench: Bench) -> str:
+    return bench.sh("r1", "dmesg").output
+
+
+def test_d_logs_what_is_sent_and_D_what_is_heard_too() -> None:
+    for letter, heard in (("d", False), ("D", True)):
+        bench = lan(start=False)
+        bench.sh("r1", f"rtadvd -{letter} ne0")
+        bench.sh("h1", "rtsol ne0")
+        bench.run(5)
+        assert "RA sent on ne0, lifetime 1800, 1 prefixes" in log(bench)
+        assert ("RS received from fe80::ff:fe00:2%ne0" in log(bench)) is heard
+
+
+def test_a_prefix_of_another_router_that_is_not_ours_is_told_with_D_only() -> None:
+    bench = lan(start=False)
+    bench.sh("r1", "rtadvd -D ne0")
+    bench.node("r2", "lan", forwarding=1)
+    bench.sh("r2", "ifconfig ne0 inet6 2001:db8:9::1 alias")
+    bench.run(3)
+    bench.sh("r2", "rtadvd ne0")
+    bench.run(30)
+    assert "prefix 2001:db8:9::/64 of it is not in our list" in log(bench)
+    number = pid(bench)
+    dump = bench.sh("r1", f"kill -USR1 {number}; sleep 1; cat /var/run/rtadvd.dump").output
+    assert "inconsistent 0" in dump, "other prefixes are no contradiction (RFC 4861 6.2.7)"
+
+
+def test_lifetimes_that_run_down_are_advertised_running_down() -> None:
+    bench = lan('ne0:maxinterval#10:addr="2001:db8:a::":vltime#1000:pltime#500:vltimedecr:pltimedecr:')
+    bench.run(100)
+    (one,) = said(bench)[1].prefixes
+    passed = (times(bench)[-1] - 3 * NS) // NS
+    assert (one.valid, one.preferred) == (1000 - passed, 500 - passed)
+
+
+def test_two_routers_whose_lifetimes_run_down_together_need_no_words() -> None:
+    conf = 'ne0:maxinterval#10:addr="2001:db8:a::":vltime#1000:pltime#500:vltimedecr:pltimedecr:clockskew#{}:'
+    said_then = []
+    for skew in (0, 5):
+        bench = lan(conf.format(skew))
+        bench.node("r2", "lan", forwarding=1)
+        bench.system("r2").files[CONF] = conf.format(skew)
+        bench.run(3)
+        bench.sh("r2", "rtadvd ne0")
+        bench.run(40)
+        said_then.append("valid lifetime" in log(bench))
+    assert said_then == [True, False]
+
+
+def test_entries_may_share_terms_by_tc() -> None:
+    bench = lan("site:maxinterval#10:chlim#32:\\\n\t:rltime#900:\nne0:chlim#16:tc=site:")
+    bench.run(12)
+    assert (said(bench)[0].hlim, said(bench)[0].lifetime) == (16, 900)
+
+
+def test_M_without_R_is_warned_of() -> None:
+    bench = lan(start=False)
+    assert bench.sh("r1", "rtadvd -M ne0 ne0") == ("rtadvd: warning: -M means nothing without -R\n", 0)
+
+
+def test_a_prefix_given_back_is_advertised_again() -> None:
+    bench = lan("ne0:maxinterval#10:")
+    bench.run(12)
+    bench.sh("r1", "ifconfig ne0 inet6 2001:db8:1::ff -alias")
+    bench.run(12)
+    assert [one.valid for one in said(bench)[1].prefixes] == [0]
+    bench.sh("r1", "ifconfig ne0 inet6 2001:db8:1::fe alias")
+    bench.run(12)
+    assert [one.valid for one in said(bench)[1].prefixes] == [2592000]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pickle import dumps, loads
 
 import pytest
 from real_nodes import ACCEPT_RTADV, FORWARDING, NS, Bench
@@ -215,8 +216,6 @@ def test_a_duplicate_link_local_address_is_told_once_and_looked_at_again() -> No
 
 
 def test_it_comes_back_from_a_checkpoint_with_its_state() -> None:
-    from pickle import dumps, loads
-
     bench = lan(router=True)
     bench.sh("h1", "rtsold -m ne0")
     bench.run(10)

@@ -96,13 +96,13 @@ def in6_control_add(node: Node, iface: Interface, wanted: Wanted) -> list[Action
 
 def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool) -> list[Action]:
     """Put an address on an interface: groups, routes, DAD."""
-    if not address.anycast and not iface.loopback and node.sysctl["net.inet6.ip6.dad_count"]:
+    if not address.anycast and not iface.loopback and iface.multicast and node.sysctl["net.inet6.ip6.dad_count"]:
         address.tentative = True
     iface.addresses.append(address)
     node.addresses_changed()
     actions: list[Action] = []
     if not iface.loopback:
-        if not iface.joined:
+        if not iface.joined and iface.multicast:
             iface.joined = True
             actions += join_interface_groups(node, iface)
         # Anycast addresses too: they are solicited in the same way (RFC 4291 2.7.1).
@@ -164,7 +164,8 @@ def in6_if_up(node: Node, iface: Interface) -> list[Action]:
     if iface.loopback:
         _loopback_addresses(node, iface)
         return actions
-    if node.sysctl["net.inet6.ip6.auto_linklocal"] and iface.linklocal() is None and iface.mtu >= 1280:
+    wanted = iface.multicast and iface.mtu >= 1280 and node.sysctl["net.inet6.ip6.auto_linklocal"]
+    if wanted and iface.linklocal() is None:
         identifier = node.interface_identifier(iface)
         if identifier is not None:
             address = Address(in6_setscope(in6.LINKLOCAL_PREFIX[:8] + identifier, iface) or b"", 64)

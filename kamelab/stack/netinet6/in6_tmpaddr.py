@@ -51,7 +51,7 @@ def interface_id(node: Node, iface: Interface, public: bytes) -> bytes:
 
 def limits(node: Node, address: Address) -> tuple[int, int]:
     """(valid, preferred) seconds that a temporary address may have left, whatever routers say (RFC 3041 3.3, 3.4)."""
-    age = (node.clock.now - address.created) // SECOND
+    age = -((address.created - node.clock.now) // SECOND)
     valid = node.sysctl["net.inet6.ip6.tempvltime"] - age
     preferred = node.sysctl["net.inet6.ip6.temppltime"] - desync(node) - age
     return max(0, valid), max(0, preferred)

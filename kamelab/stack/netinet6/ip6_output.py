@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamelab.core.errors import EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, Errno
+from kamelab.core.errors import EADDRNOTAVAIL, EHOSTUNREACH, EMSGSIZE, ENETDOWN, ENETUNREACH, Errno
 from kamelab.stack.netinet6 import in6_src
 from kamelab.stack.netinet6.scope6 import in6_clearscope, in6_setscope, is_scoped, zone_of
 from kamelab.stack.packet import Output
@@ -35,7 +35,10 @@ class Prepared:
 
 
 def outgoing(node: Node, dst: bytes, forced: Interface | None) -> tuple[Interface, bytes, int]:
-    """(interface, next hop, path MTU) towards ``dst``; EHOSTUNREACH where no route leads there."""
+    """(interface, next hop, path MTU) towards ``dst``; EHOSTUNREACH where no route leads there.
+
+    ENETUNREACH: a group, out of an interface that can't do multicast (KAME ip6_output).
+    """
     if dst[0] == 0xFF:
         iface = forced or node.interfaces_by_index.get(zone_of(dst))
         if iface is None:
@@ -43,6 +46,8 @@ def outgoing(node: Node, dst: bytes, forced: Interface | None) -> tuple[Interfac
             if route is None or "R" in route.flags:
                 raise Errno(EHOSTUNREACH)
             iface = route.iface
+        if not iface.multicast:
+            raise Errno(ENETUNREACH)
         return iface, dst, iface.ipv6_mtu()
     if forced is not None and is_scoped(dst) and not zone_of(dst):
         dst = in6_setscope(dst, forced) or dst

@@ -32,7 +32,12 @@ def silent(addr: bytes) -> bool:
 
 
 def in6_addmulti(node: Node, iface: Interface, addr: bytes) -> list[Action]:
-    """Join: the filter opens, a report goes out at once and once more within ten seconds (RFC 2710 4)."""
+    """Join: the filter opens, a report goes out at once and once more within ten seconds (RFC 2710 4).
+
+    Nothing happens on an interface that can't do multicast.
+    """
+    if not iface.multicast:
+        return []
     group = iface.groups.get(addr)
     if group is not None:
         group.refcnt += 1
@@ -45,6 +50,14 @@ def in6_addmulti(node: Node, iface: Interface, addr: bytes) -> list[Action]:
     if silent(addr) or iface.loopback or not iface.up:
         return []
     return start_listening(node, iface, group)
+
+
+def filter_again(iface: Interface) -> None:
+    """The interface has another MAC: its filter is filled anew."""
+    iface.filter.clear()
+    for addr in iface.groups:
+        mac = multicast_mac(in6_clearscope(addr))
+        iface.filter[mac] = iface.filter.get(mac, 0) + 1
 
 
 def start_listening(node: Node, iface: Interface, group: Group) -> list[Action]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 NEIGHBOR_LIMIT = 512
 """Entries an interface may have: a scan of a /64 must not exhaust the node."""
+IFINFO_FLAGS = ("nud", "accept_rtadv", "prefer_source", "disabled", "dont_set_ifroute")
+"""An interface's flags in ``ndp -i`` (KAME struct nd_ifinfo)."""
 STATIC_LIMIT = NEIGHBOR_LIMIT // 2
 """Entries of an interface that may be set by hand."""
 
@@ -211,12 +213,12 @@ def nd6_is_addr_neighbor(node: Node, iface: Interface, addr: bytes) -> bool:
 
 
 def nd6_nud_hint(node: Node, iface: Interface, addr: bytes) -> None:
-    """An upper layer says that the peer answers; believed ``nd6_maxnudhint`` times in a row.
+    """An upper layer says that the peer answers (TCP, IPV6_REACHCONF); believed ``nd6_maxnudhint`` times in a row.
 
     KAME IMPLEMENTATION 1.2 (2001).
     """
     nbr = iface.neighbors.get(addr)
-    if nbr is None or nbr.static or nbr.state not in (STALE, DELAY, PROBE):
+    if nbr is None or nbr.static or nbr.state not in (REACHABLE, STALE, DELAY, PROBE):
         return
     if nbr.hints >= node.sysctl["net.inet6.icmp6.nd6_maxnudhint"]:
         return

@@ -50,6 +50,20 @@ def nd6_dad_stop(address: Address) -> None:
         address.dad = None
 
 
+def nd6_dad_again(node: Node, iface: Interface) -> list[Action]:
+    """IPv6 on the interface was enabled again: what is on it has to prove itself anew (RFC 4862 5.4.5)."""
+    actions: list[Action] = []
+    for address in iface.addresses:
+        if address.anycast or address.detached or not iface.multicast:
+            continue
+        nd6_dad_stop(address)
+        address.duplicated = False
+        address.tentative = True
+        if iface.up:
+            actions += nd6_dad_start(node, iface, address, delay=True)
+    return actions
+
+
 def nd6_dad_timer(node: Node, iface: Interface, address: Address) -> list[Action]:
     """The next probe is due, or the wait after the last one is over."""
     timer = address.dad

@@ -44,7 +44,13 @@ def nd6_options(node: Node, raw: bytes) -> nd_options.NdOptions | None:
 
 
 def nd6_ns_output(
-    node: Node, iface: Interface, target: bytes, unicast: bytes | None, src: bytes | None, *, dad: bool = False,
+    node: Node,
+    iface: Interface,
+    target: bytes,
+    unicast: bytes | None,
+    src: bytes | None,
+    *,
+    dad: bool = False,
     nonce: bytes = b"",
 ) -> Output:
     """A solicitation for ``target``: to its solicited-node group, or to ``unicast`` as a reachability probe.

@@ -37,8 +37,11 @@ def lifetime_left(lifetime: int, updated: int, now: int) -> int:
 
 
 def onlink(node: Node, entry: Prefix) -> None:
-    """Install the on-link route, unless another interface has the prefix already (KAME nd6_prefix_onlink)."""
-    if entry.installed:
+    """Install the on-link route, unless another interface has the prefix already (KAME nd6_prefix_onlink).
+
+    None is wanted on an interface with the flag ``dont_set_ifroute``.
+    """
+    if entry.installed or entry.iface.dont_set_ifroute:
         return
     if node.routes.exact(entry.prefix, entry.plen) is None:
         node.routes.add(entry.prefix, entry.plen, entry.iface, flags="UC")

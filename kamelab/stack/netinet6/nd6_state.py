@@ -72,10 +72,15 @@ for _state in (NOSTATE, REACHABLE, STALE, DELAY, PROBE):
     TRANSITIONS[(_state, "na_unsolicited")] = (STALE, "RFC 4861 7.2.5")
 for _state in (REACHABLE, STALE, DELAY, PROBE):
     TRANSITIONS[(_state, "changed")] = (STALE, "RFC 4861 7.2.3")
-for _state in (STALE, DELAY, PROBE):
+for _state in (REACHABLE, STALE, DELAY, PROBE):
     TRANSITIONS[(_state, "hint")] = (REACHABLE, "RFC 4861 7.3.1")
 for _state in STATES:
     TRANSITIONS[(_state, "set")] = (REACHABLE, "KAME ndp.c")
+
+POINTOPOINT: dict[tuple[str, str], tuple[str, str]] = {
+    (_state, "output"): (STALE, "KAME nd6.c nd6_output") for _state in (NONE, NOSTATE, INCOMPLETE)
+}
+"""What point-to-point interfaces do instead: nothing is resolved, the entry serves NUD and the router flag."""
 
 GC_TIME = 86400 * SECOND
 """How long an unused STALE entry is kept (KAME nd6_gctimer)."""
@@ -122,7 +127,9 @@ class Neighbor:
 
 def move(node: Node, iface: Interface, nbr: Neighbor, event: str) -> bool:
     """Take ``event``; True when the table has a transition for it. The state record names cause and rule."""
-    step = TRANSITIONS.get((nbr.state, event))
+    step = POINTOPOINT.get((nbr.state, event)) if iface.pointopoint else None
+    if step is None:
+        step = TRANSITIONS.get((nbr.state, event))
     if step is None:
         return False
     new, rule = step

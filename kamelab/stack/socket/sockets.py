@@ -23,7 +23,7 @@ from kamelab.core.errors import (
     EPROTONOSUPPORT,
     Errno,
 )
-from kamelab.stack.netinet6 import in6_src, mld6
+from kamelab.stack.netinet6 import in6_src, ip6_output, mld6, nd6
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, sa6_recoverscope, zone_of
 from kamelab.stack.packet import Action, Output
 from kamelab.stack.socket.message import Message
@@ -311,6 +311,20 @@ def sendmsg(
     return out
 
 
+def reachconf(node: Node, so: Socket, out: Output) -> None:
+    """IPV6_REACHCONF: the program has heard from the peer lately, so the next hop towards it works (RFC 2292 6).
+
+    Only while the neighbour is known, and only ``nd6_maxnudhint`` times in a row (`nd6.nd6_nud_hint`).
+    """
+    if out.dst[0] == 0xFF or not so.options.get("IPV6_REACHCONF"):
+        return
+    try:
+        iface, nexthop, _ = ip6_output.outgoing(node, out.dst, out.oif)
+    except Errno:
+        return
+    nd6.nd6_nud_hint(node, iface, nexthop)
+
+
 def recvmsg(node: Node, sid: int) -> Message | None:
     """The next message; None where there is none yet. A pending error is raised once."""
     so = lookup(node, sid)
@@ -337,6 +351,7 @@ _FLAGS = frozenset(
     {
         "IPV6_MULTICAST_LOOP",
         "IPV6_DONTFRAG",
+        "IPV6_REACHCONF",
         "IPV6_V6ONLY",
         "IPV6_RECVPKTINFO",
         "IPV6_RECVHOPLIMIT",
@@ -357,8 +372,10 @@ def setsockopt(node: Node, sid: int, name: str, value: Any) -> list[Action]:
         number = int(value)
         if name in ("IPV6_UNICAST_HOPS", "IPV6_MULTICAST_HOPS", "IPV6_TCLASS") and not -1 <= number <= 255:
             raise Errno(EINVAL)
-        if name == "IPV6_MULTICAST_IF" and number and number not in node.interfaces_by_index:
-            raise Errno(ENXIO)
+        if name == "IPV6_MULTICAST_IF" and number:
+            through = node.interfaces_by_index.get(number)
+            if through is None or not through.multicast:
+                raise Errno(ENXIO)
         so.options[name] = number
     elif name in _FLAGS:
         so.options[name] = bool(value)
@@ -390,6 +407,8 @@ def _membership(node: Node, so: Socket, group: bytes, ifindex: int, join: bool) 
     embedded = in6_setscope(group, iface) or group
     member = (embedded, ifindex)
     if join:
+        if not iface.multicast:
+            raise Errno(EADDRNOTAVAIL)
         if member in so.groups:
             raise Errno(EADDRINUSE)
         so.groups.append(member)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from kamelab.ui.panes.addresses import AddressesPane
 from kamelab.ui.panes.base import Pane, TablePane
 from kamelab.ui.panes.inside import InsidePane
 from kamelab.ui.panes.neighbors import NeighborsPane
 from kamelab.ui.panes.packets import PacketList
-from kamelab.ui.panes.tables import InterfacesPane, PrefixesPane, RoutersPane, RoutesPane, SocketsPane, TimersPane
+from kamelab.ui.panes.prefixes import PrefixesPane
+from kamelab.ui.panes.routers import RoutersPane
+from kamelab.ui.panes.tables import InterfacesPane, RoutesPane, SocketsPane, TimersPane
 from kamelab.ui.panes.task import TaskPane
 
 STATE_PANES: tuple[type[TablePane], ...] = (
@@ -17,10 +20,12 @@ STATE_PANES: tuple[type[TablePane], ...] = (
     RoutersPane,
     SocketsPane,
     TimersPane,
+    AddressesPane,
 )
 
 __all__ = [
     "STATE_PANES",
+    "AddressesPane",
     "InsidePane",
     "InterfacesPane",
     "NeighborsPane",

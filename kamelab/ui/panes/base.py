@@ -65,6 +65,10 @@ class Pane(Widget):
         """Read what there is to show of ``node`` and draw what is new."""
         raise NotImplementedError
 
+    def question(self) -> str:
+        """What ``why`` is to be asked about what is under the cursor: ``h1 fe80::1%ne0``; empty where nothing is."""
+        return ""
+
     def entitle(self, node: str = "") -> None:
         """Set the title of the border: ``2 neighbors -- h1``."""
         name = self.TITLE or self.PANE_ID

@@ -162,6 +162,9 @@ Keys: up, down; right opens a branch, left closes it; Enter does either, and on 
         self._tree.focus(scroll_visible)
         return self
 
+    def question(self) -> str:
+        return str(self.num) if self.num else ""
+
     def show(self, session: Session, node: str) -> None:
         if session is not self.session:
             self.session = session

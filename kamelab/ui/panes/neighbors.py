@@ -9,9 +9,20 @@ from collections.abc import Sequence
 
 from kamelab.lab.session import Session
 from kamelab.stack import tables
-from kamelab.stack.netinet6.nd6_state import INCOMPLETE, NONE, NOSTATE, PROBE, STATES, TRANSITIONS
+from kamelab.stack.netinet6.nd6_state import (
+    DELAY,
+    INCOMPLETE,
+    NONE,
+    NOSTATE,
+    PROBE,
+    REACHABLE,
+    STALE,
+    STATES,
+    TRANSITIONS,
+)
 from kamelab.stack.views import NeighborRow
 from kamelab.ui.panes.base import Column, Section, TablePane
+from kamelab.ui.panes.machine import INDENT, Part, chain, event_of, exits, start_of
 from kamelab.ui.panes.marks import CHANGED, NEW, SAME, Line, Marked
 from kamelab.ui.panes.spans import moment, span
 from kamelab.ui.panes.tables import node_of, plugged, state_class
@@ -21,6 +32,8 @@ HISTORY_SHOWN = 6
 """Past states in the line below the machine."""
 HISTORY_LOOK = 20_000
 """Trace records looked through for them."""
+DRAWING_ROOM = 7
+"""Free lines of a pane from which on the machine is drawn; with fewer it is one line."""
 
 
 def _neighbors(session: Session, name: str) -> list[Line]:
@@ -95,6 +108,17 @@ def history(session: Session, name: str, row: NeighborRow) -> list[tuple[int, st
     return found[::-1]
 
 
+def drawing(state: str) -> list[list[Part]]:
+    """The state machine, the present state in brackets: three lines, arrows and their events from the table."""
+    style = state_class(state)
+    top = chain(TRANSITIONS, (NOSTATE, INCOMPLETE, REACHABLE), state, style)
+    low = chain(TRANSITIONS, (NONE, PROBE, DELAY, STALE), state, style, leftwards=True)
+    under = start_of(low, STALE)
+    shift = max(0, under - start_of(top, REACHABLE))
+    down = f"{' ' * (under + 3)}v {event_of(TRANSITIONS, REACHABLE, STALE)}"
+    return [[(INDENT + " " * shift, ""), *top], [(INDENT + down, "")], [(INDENT, ""), *low]]
+
+
 class NeighborsPane(TablePane):
     """The neighbour cache and the state machine of one entry."""
 
@@ -108,7 +132,10 @@ addresses stand there too, for good.
 - **Flgs**: `R` a router, `p` published for another node. **Prbs**: solicitations sent in this state.
 
 Below it the **state machine** of the row under the cursor: the state in brackets, what comes next and when, and the
-times at which it took its last states. Until you move it the cursor stands on the entry that changed last.
+times at which it took its last states. Until you move it the cursor stands on the entry that changed last. Where there
+is room the machine is drawn with its arrows, and all that leads out of the present state is listed: `output` a packet
+is to be sent, `learned` and `changed` a message told a link-layer address, `na_solicited` it answered, `hint` a program
+says that it answers, `timeout`, `retrans` and `failed` its timer. `w` tells what made the state.
 
 Marks at the left: `+` new, `~` changed, `-` gone since the last command or step.
 """
@@ -155,6 +182,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         """The state machine of the row under the cursor."""
         line = self.current
         session = self.session
+        tall = self.size.height - len(self._entries) >= DRAWING_ROOM
         if line is None or session is None or not isinstance(line.content, NeighborRow) or self.size.height < 5:
             return []
         row = line.content
@@ -172,7 +200,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         ahead = next_step(row, session.now, int(tries))
         if row.held:
             ahead += f"; {row.held} packet{'s wait' if row.held > 1 else ' waits'}"
-        lines = [machine, [(f"   {ahead}", "")]]
+        lines = [*(drawing(row.state) if tall else [machine]), [(f"{INDENT}{ahead}", "")]]
         if row.own or row.static:
             return lines
         if self.size.height < 7:
@@ -181,5 +209,12 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
             self._past = (self.node, row, history(session, self.node, row))
         if self._past[2]:
             steps = [(f"  {STATE_LETTERS.get(state, '-')} {moment(time)}", "") for time, state in self._past[2]]
-            lines.append([("   history", "table--muted"), *steps])
+            lines.append([(f"{INDENT}history", "table--muted"), *steps])
+        out = exits(TRANSITIONS, row.state)
+        if tall and self.size.height - len(self._entries) > len(lines) + len(out):
+            lines += out
         return lines
+
+    def question(self) -> str:
+        line = self.current
+        return f"{self.node} {line.content.address}" if line and isinstance(line.content, NeighborRow) else ""

@@ -182,6 +182,9 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
         """Number of the packet under the cursor, 0 for none."""
         return self._selected
 
+    def question(self) -> str:
+        return str(self._selected) if self._selected else ""
+
     def show(self, session: Session, node: str) -> None:
         trace = session.world.network.trace
         self.session = session

@@ -1,6 +1,6 @@
-"""The tables of a node as panes: routes, prefixes, routers, interfaces with addresses and groups, sockets, timers.
+"""The tables of a node as panes: routes, interfaces with addresses and groups, sockets, timers.
 
-Cells are what the commands print (``netstat -rn``, ``ndp -p``, ``ndp -r``, ``ifconfig``, ``ifmcstat``, ``netstat -an``,
+Cells are what the commands print (``netstat -rn``, ``ifconfig``, ``ifmcstat``, ``netstat -an``,
 the console's ``timers``); long spans are cut to two units. What changed is judged without what only runs down.
 """
 
@@ -19,7 +19,7 @@ from kamelab.ui.panes.base import Column, Section, TablePane
 from kamelab.ui.panes.marks import Line
 from kamelab.ui.panes.spans import brief, left, lifetime
 from kamelab.userland.ifconfig_lines import FLAG_NAMES
-from kamelab.userland.ndp_lines import STATE_LETTERS, expire_text
+from kamelab.userland.ndp_lines import expire_text
 
 
 def node_of(session: Session, name: str) -> Node:
@@ -38,6 +38,16 @@ def plugged(session: Session, name: str) -> str:
 def is_host(session: Session, name: str) -> bool:
     """The node does not forward."""
     return not node_of(session, name).sysctl["net.inet6.ip6.forwarding"]
+
+
+def state_class(state: str) -> str:
+    """The component class of a neighbour state."""
+    return {
+        "INCOMPLETE": "table--warn",
+        "REACHABLE": "table--good",
+        "DELAY": "table--accent",
+        "PROBE": "table--warn",
+    }.get(state, "table--muted")
 
 
 # -- routes ----------------------------------------------------------------------------------------------------------
@@ -103,152 +113,9 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         ),
     )
 
-
-# -- prefixes --------------------------------------------------------------------------------------------------------
-
-
-def _prefixes(session: Session, name: str) -> list[Line]:
-    node, now = node_of(session, name), session.now
-    lines = []
-    for row in tables.prefixes(node):
-        letters = zip("LAOD", (row.onlink, row.autonomous, row.attached, row.detached), strict=True)
-        flags = "".join(letter for letter, given in letters if given)
-        by = ", ".join(f"{address} {STATE_LETTERS.get(state, '-')}" for address, state in row.routers)
-        cells = (
-            f"{row.prefix}/{row.plen}",
-            row.interface,
-            flags,
-            lifetime(row.vltime),
-            lifetime(row.pltime),
-            left(row.expire, now),
-            str(row.refcnt),
-            row.origin,
-            by,
-        )
-        paint = [(2, "table--bad")] if row.detached else []
-        lines.append(Line((row.prefix, row.plen, row.interface), cells, row, tuple(paint)))
-    return lines
-
-
-def _no_prefixes(session: Session, name: str, lines: Sequence[Line]) -> str:
-    iface = plugged(session, name)
-    if is_host(session, name):
-        if any(line.cells[7] == "RA" for line in lines):
-            return ""
-        return (
-            f"No router has advertised a prefix on the links of {name}. Start rtadvd on a router, "
-            f"or ask for an advertisement: rtsol {iface}"
-        )
-    if any(not line.cells[0].startswith("fe80:") for line in lines):
-        return ""
-    example = f"ifconfig {iface} inet6 2001:db8:1::1 prefixlen 64"
-    return f"{name} has no address of its own, and so no prefix. Give it one: {example}"
-
-
-class PrefixesPane(TablePane):
-    """The prefix list."""
-
-    PANE_ID = "prefixes"
-    DIGIT = "4"
-    HELP = """\
-The **prefix list** (`ndp -p`): what is on the links of this node, from router advertisements or from its own addresses.
-
-- **Flags**: `L` on-link and `A` autonomous, as advertised; `O` on-link just now; `D` detached: no router that
-  advertises it is reachable.
-- **Valid**, **Preferred**: the lifetimes as received, `inf` without end. **Expire**: what is left of the valid one.
-- **Ref**: addresses made from it. **Origin**: `RA` or `kernel`. **Advertised by**: routers, each with the letter of
-  its state in the neighbour cache.
-"""
-    SECTIONS = (
-        Section(
-            "Prefixes",
-            (
-                Column("Prefix"),
-                Column("Netif", "If"),
-                Column("Flags", "Fl"),
-                Column("Valid", "Vl", right=True),
-                Column("Preferred", "Pl", right=True),
-                Column("Expire", "Exp", right=True),
-                Column("Ref", right=True),
-                Column("Origin", "By"),
-                Column("Advertised by", "Routers"),
-            ),
-            _prefixes,
-            _no_prefixes,
-        ),
-    )
-
-
-# -- routers ---------------------------------------------------------------------------------------------------------
-
-
-def _routers(session: Session, name: str) -> list[Line]:
-    node, now = node_of(session, name), session.now
-    lines = []
-    for row in tables.routers(node):
-        cells = (
-            "*" if row.installed else "",
-            row.address,
-            row.interface,
-            row.flags,
-            row.preference,
-            left(row.expire, now),
-            row.state or "-",
-        )
-        paint = ((6, state_class(row.state)),)
-        lines.append(Line((row.address, row.interface), cells, row, paint))
-    return lines
-
-
-def _no_routers(session: Session, name: str, lines: Sequence[Line]) -> str:
-    if lines:
-        return ""
-    if not is_host(session, name):
-        return f"{name} forwards packets: a router takes no default route from advertisements (RFC 4861 6.2.7)."
-    return (
-        f"No router has advertised itself to {name}. Start rtadvd on a router of its link, "
-        f"or ask for one: rtsol {plugged(session, name)}"
-    )
-
-
-def state_class(state: str) -> str:
-    """The component class of a neighbour state."""
-    return {
-        "INCOMPLETE": "table--warn",
-        "REACHABLE": "table--good",
-        "DELAY": "table--accent",
-        "PROBE": "table--warn",
-    }.get(state, "table--muted")
-
-
-class RoutersPane(TablePane):
-    """The default router list."""
-
-    PANE_ID = "routers"
-    DIGIT = "6"
-    HELP = """\
-The **default router list** (`ndp -r`): routers that advertised a lifetime, the best one first.
-
-- **\\***: the default route goes there. **Flags**: `M` addresses, `O` other configuration by DHCPv6.
-- **Pref**: high, medium or low (RFC 4191). **Expire**: what is left of the router's lifetime.
-- **State**: its entry in the neighbour cache; a router that is not reachable gives way to one that is.
-"""
-    SECTIONS = (
-        Section(
-            "Routers",
-            (
-                Column("*"),
-                Column("Router"),
-                Column("Netif", "If"),
-                Column("Flags", "Fl"),
-                Column("Pref"),
-                Column("Expire", right=True),
-                Column("State"),
-            ),
-            _routers,
-            _no_routers,
-        ),
-    )
+    def question(self) -> str:
+        line = self.current
+        return f"{self.node} {line.cells[0]}" if line is not None else ""
 
 
 # -- interfaces, addresses, groups -----------------------------------------------------------------------------------
@@ -387,6 +254,11 @@ class InterfacesPane(TablePane):
             _no_groups,
         ),
     )
+
+    def question(self) -> str:
+        line = self.current
+        # An interface's row has its name as key, those of addresses and groups are (interface, address).
+        return f"{self.node} {line.key[1]}" if line is not None and isinstance(line.key, tuple) else ""
 
 
 # -- sockets ---------------------------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from kamelab.capture.filter import FilterError
+from kamelab.core.errors import KamelabError
 from kamelab.lab.console import prompt as echo_text
 from kamelab.lab.session import TTY, Chunk, Session
 from kamelab.ui.bindings import bindings
 from kamelab.ui.panes import InsidePane, PacketList
+from kamelab.ui.panes.base import Pane
 from kamelab.ui.screens.stage import SIDES, WIDE, Stage
 from kamelab.ui.widgets import footer
 from kamelab.ui.widgets.deck import Deck, is_state_pane
@@ -338,6 +340,26 @@ class LabScreen(Stage):
         self.query_one("#inside", InsidePane).select(event.num)
         if isinstance(event, PacketList.PacketOpened) and "inside" not in self.shown():
             self.action_jump("inside")
+
+    def action_why(self) -> None:
+        """What the row or packet under the cursor came from, and by which rules."""
+        from kamelab.lab.why import explain
+        from kamelab.ui.screens.why import WhyScreen
+
+        focused = self.focused if not isinstance(self.focused, PromptInput) else self._last_pane
+        asked = [node for node in focused.ancestors_with_self if isinstance(node, Pane)] if focused is not None else []
+        pane = asked[0] if asked and asked[0].is_on_screen else self.deck.pane
+        question = pane.question()
+        if not question:
+            text = "Put the cursor on a packet, neighbour, route, prefix, router or address; or type  why ADDRESS"
+            self.notify(text, title="Nothing to explain here", timeout=5)
+            return
+        try:
+            about = explain(self.session, question.split())
+        except KamelabError as error:
+            self.notify(str(error), title=f"why {question}", severity="warning", markup=False)
+            return
+        self.app.push_screen(WhyScreen(question, about))
 
     def action_help(self) -> None:
         """What the focused pane shows, and all keys."""

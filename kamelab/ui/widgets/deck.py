@@ -49,16 +49,18 @@ class TabRow(Widget):
             return head
         others = [pane for pane in TITLES if pane != self.current]
         room = self.size.width - head.cell_length
-        letters = 12
-        while letters > 2 and sum(len(TITLES[one][:letters]) + 3 for one in others) > room:
-            letters -= 1
+        letters = {one: len(TITLES[one]) for one in others}
+        # The longest name gives a letter, until all go in.
+        for _ in range(max(0, sum(letters.values()) + 3 * len(others) - room)):
+            longest = max(others, key=lambda one: letters[one])
+            letters[longest] = max(2, letters[longest] - 1)
         parts = [head]
         for one in others:
             parts.append(
                 Content.from_markup(
                     f"[@click=screen.jump('{one}')] [$foreground]$digit[/] $name[/]",
                     digit=DIGITS[one],
-                    name=TITLES[one][:letters],
+                    name=TITLES[one][: letters[one]],
                 )
             )
         return Content("").join(parts)

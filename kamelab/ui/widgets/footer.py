@@ -38,11 +38,12 @@ PANE: Keys = (
     ("n", "timer", "screen.next_timer"),
     ("Space", "run", "screen.toggle_run"),
     ("i", "inside", "screen.jump('inside')"),
+    ("w", "why", "screen.why"),
     ("t", "task", "screen.jump('task')"),
     ("z", "zoom", "screen.zoom"),
     ("?", "help", "screen.help"),
     ("/", "filter", "screen.filter"),
-    ("1-9 0", "panes", ""),
+    ("1-9 0 a", "panes", ""),
     ("[ ]", "node", "screen.other_node(1)"),
     ("o", "output", "screen.drawer"),
 )
