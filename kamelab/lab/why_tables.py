@@ -20,6 +20,7 @@ from kamelab.stack.net.route import Route
 from kamelab.stack.netinet6.in6_state import MEANINGS, state_of
 from kamelab.stack.netinet6.nd6_prefix import find, lifetime_left
 from kamelab.stack.netinet6.nd6_state import (
+    DELAY,
     INCOMPLETE,
     NONE,
     NOSTATE,
@@ -120,7 +121,7 @@ def address(session: Session, node: Node, addr: bytes) -> Explanation:
 
 def _neighbor(session: Session, node: Node, iface: Interface, nbr: Neighbor, about: Explanation) -> None:
     records = why_origin.neighbor_records(session, node.name, iface.name, node.text(nbr.addr))
-    lines = [f"{nbr.state or 'no state'} since {clock_text(nbr.since)}; {ahead(session, node, nbr)}"]
+    lines = [f"{nbr.state or 'no state'} since {clock_text(nbr.since)}; {ahead(session, iface, nbr)}"]
     if nbr.proxy:
         lines.append(f"{node.name} answers solicitations for it: set by ndp -s with proxy (RFC 4861 7.2.8)")
     if nbr.static:
@@ -139,7 +140,7 @@ def _neighbor(session: Session, node: Node, iface: Interface, nbr: Neighbor, abo
         _because(session, records[-1], about)
 
 
-def ahead(session: Session, node: Node, nbr: Neighbor) -> str:
+def ahead(session: Session, iface: Interface, nbr: Neighbor) -> str:
     """What comes next if nothing is heard, with its rule."""
     if nbr.static or nbr.state in (NONE, NOSTATE) or nbr.timer.at is None:
         return "no timer runs"
@@ -147,12 +148,12 @@ def ahead(session: Session, node: Node, nbr: Neighbor) -> str:
     when = f"in {sec2str(left // SECOND)}" if left >= 10 * SECOND else f"in {left / SECOND:.3f} s"
     if nbr.state in (INCOMPLETE, PROBE):
         knob = "nd6_umaxtries" if nbr.state == PROBE else "nd6_mmaxtries"
-        tries = node.sysctl[f"net.inet6.icmp6.{knob}"]
+        tries = iface.node.sysctl[f"net.inet6.icmp6.{knob}"]
         event = "retrans" if nbr.probes < tries else "failed"
         what = "the next solicitation" if event == "retrans" else "given up"
         return f"{what} {when}, {nbr.probes} of {tries} sent ({TRANSITIONS[nbr.state, event][1]})"
-    to, rule = TRANSITIONS[nbr.state, "timeout"]
-    return f"{to or 'forgotten'} {when} ({rule})"
+    to, rule = TRANSITIONS[nbr.state, "nud_off" if nbr.state == DELAY and not iface.nud else "timeout"]
+    return f"{to or 'forgotten, if nobody uses it,'} {when} ({rule})"
 
 
 def _history(session: Session, records: list[Record], about: Explanation, heading: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from kamelab.core.drops import REASONS
 from kamelab.core.trace import Record
 from kamelab.lab.console_show import clock_text
-from kamelab.stack.netinet6.nd6_state import TRANSITIONS
 from kamelab.wire import icmp6
 from kamelab.wire.buffer import WireError
 from kamelab.wire.exthdr import upper_layer
@@ -194,9 +193,3 @@ def line(record: Record, frame: bytes = b"") -> str:
     """Number, time, place, sentence and rule of a record."""
     text = with_rule(sentence(record), rule_of(record, frame))
     return f"{record.num:>6} {clock_text(record.time)} {place(record):<7} {text}"
-
-
-def events_between(old: str, new: str) -> tuple[list[str], list[str]]:
-    """Events of the neighbour cache's machine that lead from one state to another, with their rules."""
-    steps = [(event, rule) for (state, event), (to, rule) in TRANSITIONS.items() if state == old and to == new]
-    return [event for event, _ in steps], list(dict.fromkeys(rule for _, rule in steps))

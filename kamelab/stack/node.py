@@ -393,6 +393,11 @@ class Node:
                 for name in reason.counters:
                     self.stat[name] += 1
                 pkt.iface.drops += 1
+                if reason.layer == "nd" and reason.counters:
+                    self.debug_nd6(
+                        f"{pkt.stage}: {reason.sentence} From {self.text(pkt.src)} to {self.text(pkt.dst)} "
+                        f"on {pkt.iface.name}"
+                    )
                 num = trace.record(
                     self.clock.now, self.name, pkt.iface.name, pkt.stage, pkt.pid, event, what, reason.rule
                 )

@@ -331,3 +331,10 @@ def test_state_records_of_every_machine_have_a_sentence(tmp_path: Path) -> None:
     assert {"nd6_nud", "nd6_dad", "nd6_rtr", "in6_if"} <= stages
     assert all(state_sentence(record) for record in records)
     assert any("gone: lifetime over" in state_sentence(record) for record in records)
+
+
+def test_an_interface_without_detection_goes_back_from_delay() -> None:
+    session = after("h1: ndp -i ne0 -nud", f"h1: {PING}")
+    state = section(ask(session, ROUTER), "state")
+    assert state.startswith("DELAY since ")
+    assert "; STALE in " in state

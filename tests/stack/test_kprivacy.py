@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from wires import A, Wires, dad_ns, prefix, ra
+from wires import ROUTER, ROUTER2, ROUTER2_MAC, A, Wires, dad_ns, prefix, ra
 
 from kamelab.core.clock import SECOND
 from kamelab.core.errors import EINVAL, Errno
@@ -117,6 +117,23 @@ def test_no_successor_once_the_public_address_is_deprecated(wires: Wires) -> Non
     wires.run(1000)
     assert len(temporary(h1)) == 1
     assert wires.net.clock.events < 200, "the lifetime timer does not spin"
+
+
+def test_a_detached_prefix_gets_its_successor_when_it_is_attached_again(wires: Wires) -> None:
+    h1 = host(wires)
+    first, second = ra(prefix("2001:db8:1::/64")), ra(prefix("2001:db8:2::/64"), src=ROUTER2, lladdr=ROUTER2_MAC)
+    wires.inject(h1, first)
+    wires.inject(h1, second, smac=ROUTER2_MAC)
+    wires.run(3)
+    old = kernel(h1)[0]
+    syscalls.neighbor(h1, "delete", address=ROUTER, zone=h1.interfaces["ne0"].index)
+    assert old.detached
+    wires.run(1100)
+    assert sum(address.addr[:8] == old.addr[:8] for address in kernel(h1)) == 1
+    wires.inject(h1, first)
+    wires.run(5)
+    new = [address for address in kernel(h1) if address.addr[:8] == old.addr[:8]]
+    assert [address.deprecated for address in new] == [True, False]
 
 
 def test_a_day_of_them_stays_bounded(wires: Wires) -> None:

@@ -174,6 +174,9 @@ def test_the_kernel_goes_no_way_that_the_table_does_not_have(tmp_path: Path) -> 
         "h1: ifconfig ne0 inet6 2001:db8:9::1 prefixlen 64 alias",
         "run 3s",
         "h1: ifconfig ne0 inet6 2001:db8:9::1 delete",
+        "h1: ndp -i ne0 disabled",
+        "h1: ndp -i ne0 -disabled",
+        "run 3s",
         "r1: ifconfig ne0 down",
         "h1: ping6 -c 3 2001:db8:77::1",
         "run 20m",
@@ -181,6 +184,7 @@ def test_the_kernel_goes_no_way_that_the_table_does_not_have(tmp_path: Path) -> 
         execute(session, line)
     assert taken <= steps
     assert {("", "tentative"), ("tentative", "preferred"), ("tentative", "duplicated"), ("preferred", "")} <= taken
+    assert ("preferred", "tentative") in taken, "enabled again"
     assert set(MEANINGS) == set(STATES)
 
 

@@ -230,10 +230,10 @@ def test_a_flood_of_operations_leaves_the_daemon_alive() -> None:
         rr.Operation(
             rr.ADD, number & 255, 0, 0, 128, bytes(16), (use._replace(prefix=number.to_bytes(6, "big") + bytes(10)),)
         )
-        for number in range(0x2001_0DB8_0000, 0x2001_0DB8_0000 + 1100)
+        for number in range(0x2001_0DB8_0000, 0x2001_0DB8_0000 + 500)
     )
     send(bench, rr.Command(9, 0, 0, 0, many).pack())
-    assert 0 < len(prefixes(bench, "r1")) <= 2 * 64
+    assert 1 < len(prefixes(bench, "r1")) <= 2 * 64
     send(bench, command(10, opcode=rr.CHANGE))
     assert bench.system("r1").faults == []
     assert "rtadvd -R" in bench.sh("r1", "ps").output

@@ -13,6 +13,7 @@ refreshed     an advertisement or a command gave a new preferred lifetime
 vltime        the valid lifetime ran out
 no_router     no router that advertises its prefix is reachable, but others are
 router_back   one is reachable again
+enabled       IPv6 was enabled again on the interface: the address is probed anew
 deleted       taken away by hand
 ============  =====================================================================
 """
@@ -56,6 +57,8 @@ for _state in STATES:
     TRANSITIONS[_state, "deleted"] = (NONE, "KAME in6.c")
 for _state in (TENTATIVE, DUPLICATED, DETACHED, PREFERRED):
     TRANSITIONS[_state, "vltime"] = (NONE, "RFC 4862 5.5.4")
+for _state in (TENTATIVE, DUPLICATED, PREFERRED, DEPRECATED):
+    TRANSITIONS[_state, "enabled"] = (TENTATIVE, "RFC 4862 5.4.5")
 
 
 def state_of(flags: Sequence[str]) -> str:

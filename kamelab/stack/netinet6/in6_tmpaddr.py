@@ -101,11 +101,11 @@ def refresh(node: Node, address: Address, valid: int, preferred: int) -> tuple[i
 
 
 def regeneration(address: Address) -> int | None:
-    """When a successor is due, ns since boot; None: never, or one was made.
+    """When a successor is due, ns since boot; None: never, one was made, or the prefix is detached.
 
     At once after a duplicate was found.
     """
-    if not address.temporary or address.replaced:
+    if not address.temporary or address.replaced or address.detached:
         return None
     if address.duplicated:
         return address.updated

@@ -40,6 +40,15 @@ def nd6_options(node: Node, raw: bytes) -> nd_options.NdOptions | None:
         return None
     if options.toomany:
         node.stat["icmp6.nd_toomanyopt"] += 1
+        node.debug_nd6(f"nd6_options: more than {MAXNDOPT} options, the rest is not read")
+    for kind in options.duplicates:
+        node.debug_nd6(f"nd6_options: option {kind} came again, the first is taken")
+    for kind in options.unknown:
+        node.debug_nd6(f"nd6_options: option {kind} is not known, ignored")
+    for kind in options.malformed:
+        node.debug_nd6(f"nd6_options: option {kind} is malformed, ignored")
+    if options.bad_prefix:
+        node.debug_nd6("nd6_options: prefix information of a wrong length, ignored")
     return options
 
 

@@ -14,6 +14,7 @@ from kamelab.stack.netinet6.nd6_state import (
     INCOMPLETE,
     NONE,
     NOSTATE,
+    POINTOPOINT,
     PROBE,
     REACHABLE,
     STALE,
@@ -22,7 +23,7 @@ from kamelab.stack.netinet6.nd6_state import (
 )
 from kamelab.stack.views import NeighborRow
 from kamelab.ui.panes.base import Column, Section, TablePane
-from kamelab.ui.panes.machine import INDENT, Part, chain, event_of, exits, start_of
+from kamelab.ui.panes.machine import INDENT, Part, Table, chain, event_of, exits, start_of
 from kamelab.ui.panes.marks import CHANGED, NEW, SAME, Line, Marked
 from kamelab.ui.panes.spans import moment, span
 from kamelab.ui.panes.tables import node_of, plugged, state_class
@@ -108,14 +109,14 @@ def history(session: Session, name: str, row: NeighborRow) -> list[tuple[int, st
     return found[::-1]
 
 
-def drawing(state: str) -> list[list[Part]]:
+def drawing(state: str, table: Table = TRANSITIONS) -> list[list[Part]]:
     """The state machine, the present state in brackets: three lines, arrows and their events from the table."""
     style = state_class(state)
-    top = chain(TRANSITIONS, (NOSTATE, INCOMPLETE, REACHABLE), state, style)
-    low = chain(TRANSITIONS, (NONE, PROBE, DELAY, STALE), state, style, leftwards=True)
+    top = chain(table, (NOSTATE, INCOMPLETE, REACHABLE), state, style)
+    low = chain(table, (NONE, PROBE, DELAY, STALE), state, style, leftwards=True)
     under = start_of(low, STALE)
     shift = max(0, under - start_of(top, REACHABLE))
-    down = f"{' ' * (under + 3)}v {event_of(TRANSITIONS, REACHABLE, STALE)}"
+    down = f"{' ' * (under + 3)}v {event_of(table, REACHABLE, STALE)}"
     return [[(INDENT + " " * shift, ""), *top], [(INDENT + down, "")], [(INDENT, ""), *low]]
 
 
@@ -186,6 +187,8 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         if line is None or session is None or not isinstance(line.content, NeighborRow) or self.size.height < 5:
             return []
         row = line.content
+        iface = node_of(session, self.node).interfaces.get(row.interface)
+        table = {**TRANSITIONS, **POINTOPOINT} if iface is not None and iface.pointopoint else TRANSITIONS
         machine: list[tuple[str, str]] = [("  ", "")]
         for state in STATES:
             if state == row.state:
@@ -200,7 +203,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         ahead = next_step(row, session.now, int(tries))
         if row.held:
             ahead += f"; {row.held} packet{'s wait' if row.held > 1 else ' waits'}"
-        lines = [*(drawing(row.state) if tall else [machine]), [(f"{INDENT}{ahead}", "")]]
+        lines = [*(drawing(row.state, table) if tall else [machine]), [(f"{INDENT}{ahead}", "")]]
         if row.own or row.static:
             return lines
         if self.size.height < 7:
@@ -210,7 +213,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         if self._past[2]:
             steps = [(f"  {STATE_LETTERS.get(state, '-')} {moment(time)}", "") for time, state in self._past[2]]
             lines.append([(f"{INDENT}history", "table--muted"), *steps])
-        out = exits(TRANSITIONS, row.state)
+        out = exits(table, row.state)
         if tall and self.size.height - len(self._entries) > len(lines) + len(out):
             lines += out
         return lines
