@@ -73,12 +73,14 @@ def _node(node: Node) -> Iterator[Any]:
         if table != "addresses":
             yield (table, tables.rows(node, table))
     for iface in node.interfaces.values():
-        yield (iface.name, iface.joined, iface.linkmtu, iface.reachable, iface.reachable_at)
+        yield (iface.name, iface.joined, iface.linkmtu, iface.reachable, iface.reachable_at, iface.up_at)
+        yield iface.history
         yield sorted(iface.filter.items())
         for address in iface.addresses:
             yield (
                 address.addr, address.plen, address.flags(), address.vltime, address.pltime, address.updated,
-                address.destination, address.dad_count, address.dad_heard, address.dad_tries,
+                address.destination, address.dad_count, address.dad_heard, address.dad_tries, address.created,
+                address.replaced, address.tries, sorted(address.dad_nonces),
             )  # fmt: skip
         for nbr in iface.neighbors.values():
             yield (nbr.addr, nbr.since, nbr.created, nbr.hints, nbr.manual)
@@ -90,5 +92,5 @@ def _node(node: Node) -> Iterator[Any]:
         yield sorted(so.filter) if so.filter is not None else None
     for key, queue in node.reassembly.items():
         yield (key, [(at, piece) for at, piece, _ in queue.pieces])
-    yield (node.kernel_log, node.last_socket, node.default_interface)
+    yield (node.kernel_log, node.last_socket, node.default_interface, node.desync)
     yield (node.error_last, node.error_window, node.error_count, node.forward_log)

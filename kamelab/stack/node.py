@@ -1,4 +1,4 @@
-"""One node's kernel: its tables, the switch of protocols, and the only code that ends a packet or transmits one.
+"""One node's kernel: its tables, the switch of protocols, and the only code that ends a received packet.
 
 ``receive`` takes a frame in, runs the headers and hands the verdict to ``finish``; timers and system calls hand their
 actions to ``perform``. Handlers know neither links nor each other's output.
@@ -13,10 +13,10 @@ from typing import Protocol
 
 from kamelab.core.clock import SECOND, Clock
 from kamelab.core.drops import REASONS
-from kamelab.core.errors import ENETDOWN
 from kamelab.core.rng import Streams
 from kamelab.core.timers import Timer
 from kamelab.core.trace import ROW_COST, Trace
+from kamelab.stack import link_output
 from kamelab.stack.flow import FLOW_LIMIT, Flow
 from kamelab.stack.interface import Address, Interface, Medium
 from kamelab.stack.net.loop import LOMTU, Loopback
@@ -37,16 +37,13 @@ from kamelab.stack.netinet6 import (
     udp6,
 )
 from kamelab.stack.netinet6.frag6 import Reassembly
-from kamelab.stack.netinet6.nd6_state import DELAY, PROBE, REACHABLE, STALE, move
+from kamelab.stack.netinet6.nd6_state import DELAY, PROBE, REACHABLE
 from kamelab.stack.packet import (
     Action,
-    Discard,
     Forward,
-    Held,
     Output,
     Packet,
     Reassembled,
-    Release,
     Verdict,
 )
 from kamelab.stack.socket.sockets import Socket
@@ -57,8 +54,6 @@ from kamelab.wire import in6 as wire_in6
 from kamelab.wire.buffer import WireError
 
 IPV6_TYPE = b"\x86\xdd"
-NO_ADDRESSES = ether.header(bytes(6), bytes(6))
-"""Link header of loopback and of media without link-layer addresses."""
 LOG_LIMIT = 2000
 """Lines that the kernel log keeps."""
 
@@ -443,7 +438,7 @@ class Node:
     def forward(self, pkt: Packet, verdict: Forward) -> None:
         """Send a received packet on; it may have to wait for the next hop's link-layer address."""
         iface = verdict.iface
-        self.link_output(iface, verdict.nexthop, verdict.packet, pkt.pid, pkt.iface, "ip6_forward", "")
+        link_output.link_output(self, iface, verdict.nexthop, verdict.packet, pkt.pid, pkt.iface, "ip6_forward", "")
         if verdict.actions:
             self.perform(verdict.actions)
         if (
@@ -462,7 +457,7 @@ class Node:
                     return
                 if len(self.flows) >= FLOW_LIMIT:
                     self.flows.clear()
-                header = ether.header(nbr.lladdr, iface.mac) if iface.mac else NO_ADDRESSES
+                header = ether.header(nbr.lladdr, iface.mac) if iface.mac else link_output.NO_ADDRESSES
                 self.flows[pkt.data[8:40]] = Flow(
                     self.generation, pkt.iface, iface, pkt.link_header, header, route.mtu or iface.ipv6_mtu(), route
                 )
@@ -470,177 +465,12 @@ class Node:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def perform(self, actions: list[Action]) -> None:
-        """Carry out what a handler, a timer or a system call asked for, in order, under the ambient cause."""
-        trace = self.trace
-        cause, also = trace.cause, trace.also
-        for action in actions:
-            trace.cause, trace.also = cause, also
-            if isinstance(action, Output):
-                self.send(action)
-            elif isinstance(action, Release):
-                self._release(action.held, action.lladdr)
-            elif isinstance(action, Discard):
-                self._end_held(action.held.iface, action.held.pid, action.held.hold, "nd6_output", action.reason)
-            else:
-                self._end_held(action.pkt.iface, action.pkt.pid, action.pkt.hold, "frag6_input", action.reason)
-        trace.cause, trace.also = cause, also
+        """Carry out what a handler, a timer or a system call asked for (`link_output.perform`)."""
+        link_output.perform(self, actions)
 
     def send(self, out: Output) -> int:
-        """Send a packet of this node; the errno that its sender hears, 0 when it left or waits."""
-        trace = self.trace
-        pid = trace.new_packet()
-        prepared = ip6_output.ip6_output(self, out)
-        if isinstance(prepared, str):
-            reason = REASONS[prepared]
-            self.count_reason(prepared)
-            oif = out.oif.name if out.oif is not None else ""
-            trace.record(
-                self.clock.now, self.name, oif, out.stage, pid, "drop", prepared, reason.rule,
-                f"{out.note or ip6.protocol_name(out.nxt)} to {self.text(out.dst)}",
-            )  # fmt: skip
-            return out.errno
-        if out.nxt == ip6.IPPROTO_ICMPV6 and out.payload:
-            self.stat[f"icmp6.outhist.{out.payload[0]}"] += 1
-        iface = prepared.iface
-        if len(prepared.packets) == 1:
-            out.errno = self.link_output(
-                iface, prepared.nexthop, prepared.packets[0], pid, None, out.stage, out.note, out.loop
-            )
-            return out.errno
-        trace.cause = trace.record(
-            self.clock.now, self.name, iface.name, "ip6_output", pid, "tx", "", "RFC 8200 4.5",
-            f"cut into {len(prepared.packets)} fragments",
-        )  # fmt: skip
-        for number, packet in enumerate(prepared.packets, 1):
-            out.errno = self.link_output(
-                iface, prepared.nexthop, packet, trace.new_packet(), None, out.stage,
-                f"fragment {number} of packet {pid}", out.loop,
-            )  # fmt: skip
-        return out.errno
-
-    def link_output(
-        self,
-        iface: Interface,
-        nexthop: bytes,
-        packet: bytes,
-        pid: int,
-        rx_iface: Interface | None,
-        stage: str,
-        note: str,
-        loop: bool = True,
-    ) -> int:
-        """The last step: link-layer address, then the medium (KAME nd6_output). ``rx_iface``: for forwarded packets."""
-        trace = self.trace
-        if not iface.up or iface.disabled:
-            name = "ND_DISABLED" if iface.up else "OUT_NOTUP"
-            self.count_reason(name)
-            trace.record(self.clock.now, self.name, iface.name, stage, pid, "drop", name, REASONS[name].rule, note)
-            return ENETDOWN
-        if nexthop[0] == 0xFF:
-            plain = packet[24:40]
-            frame = ether.header(ether.multicast_mac(plain), iface.mac or bytes(6)) + packet
-            if iface.loopback:
-                self._transmit(iface, frame, pid, rx_iface, stage, note)
-                return 0
-            tx = 0
-            if plain[1] & 0x0F > 1:
-                tx = self._transmit(iface, frame, pid, rx_iface, stage, note)
-            else:
-                # Interface-local multicast never leaves: only the copy below exists.
-                tx = trace.record(
-                    self.clock.now, self.name, iface.name, stage, pid, "tx", "", "RFC 4291 2.7", "stays on the node"
-                )
-            if loop and rx_iface is None and nexthop in iface.groups:
-                self.clock.send(self.clock.now, iface, frame, tx, True)
-            return 0
-        if iface.loopback and scope6.is_scoped(nexthop) and nexthop in self.own:
-            # lo0 carries it, but it comes in where its zone is (BSD looutput keeps the real interface).
-            frame = NO_ADDRESSES + packet
-            self._transmit(iface, frame, pid, rx_iface, stage, note, arrives=self.own[nexthop][0])
-            return 0
-        if iface.loopback or (not iface.mac and not iface.pointopoint):
-            self._transmit(iface, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
-            return 0
-        if nexthop in self.own:
-            self._transmit(self.loopback, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
-            return 0
-        if nexthop not in iface.neighbors:
-            self.perform(nd6.nd6_make_room(self, iface, nexthop))
-        nbr = nd6.nd6_lookup(self, iface, nexthop)
-        if not iface.mac:
-            # A point-to-point line: an entry that knows nothing becomes STALE, and the packet leaves on that.
-            if nbr.state not in (STALE, REACHABLE, DELAY, PROBE):
-                move(self, iface, nbr, "output")
-            if nbr.state == STALE:
-                move(self, iface, nbr, "output")
-            self._transmit(iface, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
-            return 0
-        if nbr.lladdr:
-            if nbr.state == STALE:
-                move(self, iface, nbr, "output")
-            self._transmit(iface, ether.header(nbr.lladdr, iface.mac) + packet, pid, rx_iface, stage, note)
-            return 0
-        held = Held(iface, packet, pid, 0, rx_iface)
-        held.hold = trace.record(
-            self.clock.now, self.name, iface.name, "nd6_output", pid, "hold", "", "RFC 4861 7.2.2",
-            f"waits for the link-layer address of {self.text(nexthop)}",
-        )  # fmt: skip
-        trace.cause = held.hold
-        self.perform(nd6.nd6_resolve(self, iface, nbr, held))
-        return 0
-
-    def _transmit(
-        self,
-        iface: Interface,
-        frame: bytes,
-        pid: int,
-        rx_iface: Interface | None,
-        stage: str,
-        note: str,
-        arrives: Interface | None = None,
-    ) -> int:
-        """Records and counters of a packet that leaves, then the medium; the number of its tx record.
-
-        ``arrives``: for a packet to this node itself, the interface that it comes in by instead of the medium's.
-        """
-        trace = self.trace
-        now = self.clock.now
-        if rx_iface is not None:
-            self.stat["ip6.forward"] += 1
-            trace.cause = trace.record(
-                now, self.name, rx_iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3", f"out of {iface.name}"
-            )
-            trace.also = 0
-        tx = trace.frame(now, self.name, iface.name, pid, "tx", note or stage, trace.cause, trace.also, frame)
-        iface.opackets += 1
-        iface.obytes += len(frame)
-        if arrives is not None:
-            self.clock.send(now, arrives, frame, tx, True)
-        else:
-            iface.link.transmit(iface, frame, tx)
-        return tx
-
-    def _release(self, held: Held, lladdr: bytes) -> None:
-        """A packet that waited leaves: because it was held, and now because of what came."""
-        trace = self.trace
-        trace.also = trace.cause
-        trace.cause = held.hold
-        iface = held.iface
-        if not iface.up or iface.disabled:
-            self._end_held(iface, held.pid, held.hold, "nd6_output", "OUT_NOTUP")
-            return
-        frame = ether.header(lladdr, iface.mac) + held.packet
-        self._transmit(iface, frame, held.pid, held.rx_iface, "nd6_output", "")
-
-    def _end_held(self, iface: Interface, pid: int, hold: int, stage: str, name: str) -> None:
-        """A packet that waited is dropped; the record names its hold."""
-        trace = self.trace
-        reason = REASONS[name]
-        self.count_reason(name)
-        iface.drops += 1
-        trace.record(
-            self.clock.now, self.name, iface.name, stage, pid, "drop", name, reason.rule, cause=hold, also=trace.cause
-        )
+        """Send a packet of this node; the errno that its sender hears (`link_output.send`)."""
+        return link_output.send(self, out)
 
     # -- timers (called by the loop by name) ---------------------------------------------------------------------
 
@@ -697,7 +527,7 @@ class Node:
             for nbr in iface.neighbors.values():
                 nbr.timer.cancel()
                 for held in nbr.hold:
-                    self._end_held(iface, held.pid, held.hold, "nd6_output", "NODE_OFF")
+                    link_output.end_held(self, iface, held.pid, held.hold, "nd6_output", "NODE_OFF")
             iface.up = False
             for address in iface.addresses:
                 nd6_dad.nd6_dad_stop(address)

@@ -325,6 +325,9 @@ def test_an_attack_breaks_nothing(victims: Victims, attack: Attack) -> None:
     if attack.leaves[0]:
         shown = victims.joint.node(attack.leaves[0]).output
         assert re.search(attack.leaves[1], shown, re.MULTILINE), shown + victims.said()
+    if "duplicated" in attack.leaves[1]:
+        # Kernel messages do come into the log: an internal error would be one.
+        assert re.search(r"h1 console: .*DAD", victims.log())
     assert victims.joint.lab.poll() is None, victims.log()[-3000:]
     assert "internal error" not in victims.log()
     assert "Traceback" not in victims.log()

@@ -39,8 +39,9 @@ def test_lint_finds_nothing_to_say(source: LabSource) -> None:
     assert lint(source).problems == ()
 
 
-def test_there_are_three_lessons_of_four_tasks_or_more_with_three_hints_each() -> None:
-    assert [source.name[3:] for source in LESSONS] == ["first-contact", "who-is-my-neighbor", "no-questions-asked"]
+def test_every_lesson_has_four_tasks_or_more_with_three_hints_each() -> None:
+    first = [source.name[3:] for source in LESSONS][:3]
+    assert first == ["first-contact", "who-is-my-neighbor", "no-questions-asked"]
     for source in LESSONS:
         lab = load_lab(source.text, source.path)
         assert 4 <= len(lab.tasks) <= 6
