@@ -1,4 +1,4 @@
-"""``python -m tests.conformance``: write docs/CONFORMANCE.md. With a case and a role: play it and show every packet."""
+"""``python -m tests.conformance``: write docs/CONFORMANCE.md and the rows in docs/COVERAGE.md. With a case and a role: play it and show every packet."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from tests.conformance.tester import Failure
 def main(argv: list[str]) -> int:
     """0; 1 when the case fails; 2 for a case that is not there."""
     if not argv:
-        path = Path(__file__).parents[2] / report.PATH
-        path.write_text(report.text(), encoding="utf-8")
-        print(path)
+        top = Path(__file__).parents[2]
+        (top / report.PATH).write_text(report.text(), encoding="utf-8")
+        path = top / report.COVERAGE
+        path.write_text(report.coverage(path.read_text(encoding="utf-8")), encoding="utf-8")
+        print(report.PATH, report.COVERAGE)
         return 0
     name = argv[0] if argv[0].startswith("v6LC.") else f"v6LC.{argv[0]}"
     found = [(one, role) for one, role in groups.runs() if one.name == name and role in (argv[1:] or one.roles)]

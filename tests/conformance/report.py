@@ -8,6 +8,9 @@ from tests.conformance import registry
 from tests.conformance.cases import CASES, HOST, NOT_DERIVED, ROUTER, SEED_WINS, Case
 
 PATH: Final = "docs/CONFORMANCE.md"
+COVERAGE: Final = "docs/COVERAGE.md"
+MARK: Final = "<!-- Rows made by `python -m tests.conformance`; a test checks that they are up to date. -->\n"
+"""Behind it COVERAGE.md has a row for each case, to its end."""
 
 _HEAD: Final = """\
 # Conformance
@@ -69,6 +72,17 @@ def text() -> str:
         "\nCases 3.2.5 A to D are the second list of parts under 3.2.4 in lists that print the two tests as one.\n"
     )
     return "".join(out)
+
+
+def coverage(present: str) -> str:
+    """COVERAGE.md with its rows of cases made anew. Raises ValueError where the mark is missing."""
+    at = present.index(MARK)
+    rows = ["| Case | Host | Router |\n| --- | --- | --- |\n"]
+    for one in CASES:
+        word = "not derived" if one.name in NOT_DERIVED else "yes"
+        cells = [word if role in one.roles else "–" for role in (HOST, ROUTER)]
+        rows.append(f"| {one.name} | {cells[0]} | {cells[1]} |\n")
+    return present[:at] + MARK + "\n" + "".join(rows)
 
 
 def _row(one: Case) -> str:

@@ -29,10 +29,12 @@ def test_every_case_is_played_or_listed_with_a_reason() -> None:
     assert len(_RUNS) == 454 - sum(len(one.roles) for one in CASES if one.name in NOT_DERIVED)
 
 
-def test_the_document_is_up_to_date() -> None:
-    """``python -m tests.conformance`` writes it."""
-    path = Path(__file__).parents[2] / report.PATH
-    assert path.read_text(encoding="utf-8") == report.text()
+def test_the_documents_are_up_to_date() -> None:
+    """``python -m tests.conformance`` writes them."""
+    top = Path(__file__).parents[2]
+    assert (top / report.PATH).read_text(encoding="utf-8") == report.text()
+    coverage = (top / report.COVERAGE).read_text(encoding="utf-8")
+    assert coverage == report.coverage(coverage)
 
 
 def _solicited() -> Tester:
