@@ -14,6 +14,8 @@ from kamelab.ui.panes.base import Pane, TablePane
 TITLES = {pane.PANE_ID: pane.TITLE or pane.PANE_ID for pane in STATE_PANES}
 _KINDS = {pane.PANE_ID: pane for pane in STATE_PANES}
 DIGITS = {pane.PANE_ID: pane.DIGIT for pane in STATE_PANES}
+SHORT = {"interfaces": "if", "addresses": "addr"}
+"""Words for the row of tabs where there is no room for the whole ones."""
 
 
 class TabRow(Widget):
@@ -40,7 +42,7 @@ class TabRow(Widget):
     focused: reactive[bool] = reactive(False)
 
     def render(self) -> Content:
-        """Names in full where they fit, else as many letters of each as there is room for."""
+        """Names in full where they fit, else the short words, else as many letters of each as there is room for."""
         digit, name = DIGITS[self.current], TITLES[self.current]
         here = f" {digit} {name} -- {self.node}"
         style = "b $text-primary reverse" if self.focused else "b $foreground"
@@ -49,7 +51,10 @@ class TabRow(Widget):
             return head
         others = [pane for pane in TITLES if pane != self.current]
         room = self.size.width - head.cell_length
-        letters = {one: len(TITLES[one]) for one in others}
+        names = {one: TITLES[one] for one in others}
+        if sum(map(len, names.values())) + 3 * len(others) > room:
+            names = {one: SHORT.get(one, name) for one, name in names.items()}
+        letters = {one: len(name) for one, name in names.items()}
         # The longest name gives a letter, until all go in.
         for _ in range(max(0, sum(letters.values()) + 3 * len(others) - room)):
             longest = max(others, key=lambda one: letters[one])
@@ -60,7 +65,7 @@ class TabRow(Widget):
                 Content.from_markup(
                     f"[@click=screen.jump('{one}')] [$foreground]$digit[/] $name[/]",
                     digit=DIGITS[one],
-                    name=TITLES[one][: letters[one]],
+                    name=names[one][: letters[one]],
                 )
             )
         return Content("").join(parts)
