@@ -1,4 +1,7 @@
-"""``python -m tests.conformance``: write docs/CONFORMANCE.md and the rows in docs/COVERAGE.md. With a case and a role: play it and show every packet."""
+"""``python -m tests.conformance`` writes docs/CONFORMANCE.md and the rows in docs/COVERAGE.md.
+
+With a case and a role it plays it and shows every packet.
+"""
 
 from __future__ import annotations
 
