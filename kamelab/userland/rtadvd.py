@@ -61,6 +61,8 @@ class Link:
     inconsistent: int = 0
     silent: str = ""
     """Why nothing is sent, as logged last."""
+    patience: int = NS
+    """How long to wait before the next try while nothing can be sent: 1 s, then twice as long each time, to 16 s."""
     peers: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
     """What each other router says otherwise, as logged last."""
 
@@ -222,8 +224,13 @@ async def _turn(proc: Proc, state: State) -> None:
     now = proc.time()
     due = [link for link in state.links if link.next_at <= now]
     for link in due:
-        # Until duplicate address detection is over there is no address to send from.
-        link.next_at = now + (NS if _output(proc, state, link, now) is None else _interval(proc, link))
+        # Until duplicate address detection is over, or while the link is down, there is no address to send from.
+        if _output(proc, state, link, now) is None:
+            link.next_at = now + link.patience
+            link.patience = min(2 * link.patience, MAX_INITIAL_INTERVAL)
+        else:
+            link.next_at = now + _interval(proc, link)
+            link.patience = NS
     if due:
         return
     message = await proc.recvmsg(state.fd, min(link.next_at for link in state.links) - now)

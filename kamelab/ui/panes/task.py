@@ -32,8 +32,8 @@ class TaskPane(Pane, VerticalScroll, can_focus=True):
     TITLE = "task"
     HELP = """\
 The **task** that is on. Do it on the prompt, in any way: the checks tick by themselves when what they ask for has
-happened. `[x]` holds, `[ ]` not yet, `[!]` cannot hold any more in this run (go back with `,`, or `reset`); `seen:` is
-what was found instead.
+happened. `[x]` holds, `[ ]` not yet, `[!]` cannot hold any more in this run (the key `,` goes back, `reset` begins
+anew); `seen:` is what was found instead.
 
 Keys: `h` the next hint, `s` the solution, `c` says that you are done, where a task waits for that; left and right read
 the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`, `reset`.
@@ -239,7 +239,8 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         if session is None or not isinstance(session.tasks, Tasks) or not session.tasks.states:
             return
         total = len(session.tasks.states)
-        now = self._read or min(self._active, total)
-        other = max(1, min(total, now + count))
+        # Behind the last task comes the end of the lesson, once it was reached.
+        now = self._read or self._active
+        other = max(1, min(max(total, self._active), now + count))
         self._read = 0 if other == self._active else other
         self.show(session, "")

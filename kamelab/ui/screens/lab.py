@@ -61,11 +61,13 @@ class LabScreen(Stage):
             bool(self._pending),
             session.events == 0,
             self.runner.running,
+            self.size.width,
+            self.slot,
         )
         if state == self._label:
             return
         self._label = state
-        keys: footer.Keys = footer.PROMPT if typing else footer.PANE
+        keys: footer.Keys = footer.PROMPT if typing else footer.pane_keys(self.slot if self.size.width < WIDE else "")
         hint = ""
         if self._pending:
             label = ">"
@@ -82,10 +84,17 @@ class LabScreen(Stage):
             label = f"{session.selected}#"
             if session.now == 0 and session.world.network.next_event_at() is not None:
                 hint = "time stands at 0: type  run 5s  or press Ctrl+R; F1 helps"
+            elif session.events == 0 and session.lab.tasks and "task" not in self.shown():
+                # Nothing else in sight tells a newcomer where to begin.
+                hint = f"{self._count_tasks()} to do: F9 shows the first; Tab completes, F1 helps"
             elif session.events == 0:
                 hint = "a command, such as  ifconfig -a ; Tab completes, F1 helps"
         self.prompt.say_who(label, hint)
         self.query_one("#keys", footer.KeyLine).keys = keys
+
+    def _count_tasks(self) -> str:
+        count = len(self.session.lab.tasks)
+        return "a task" if count == 1 else f"{count} tasks"
 
     @on(Prompt.Submitted)
     def _line_given(self, event: Prompt.Submitted) -> None:

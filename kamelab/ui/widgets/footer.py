@@ -40,13 +40,18 @@ PANE: Keys = (
     ("i", "inside", "screen.jump('inside')"),
     ("w", "why", "screen.why"),
     ("t", "task", "screen.jump('task')"),
-    ("z", "zoom", "screen.zoom"),
     ("?", "help", "screen.help"),
+    ("z", "zoom", "screen.zoom"),
     ("/", "filter", "screen.filter"),
     ("1-9 0 a", "panes", ""),
     ("[ ]", "node", "screen.other_node(1)"),
     ("o", "output", "screen.drawer"),
 )
+
+
+def pane_keys(slot: str) -> Keys:
+    """`PANE` where ``slot`` stands in place of the state panes: the key that opened it closes it."""
+    return tuple((key, "close" if slot and f"'{slot}'" in action else word, action) for key, word, action in PANE)
 
 
 class KeyLine(Widget):
