@@ -199,7 +199,7 @@ def of_route(session: Session, node: Node, route: Route) -> list[str]:
     if route.own:
         own = node.own.get(route.dst)
         if own is not None:
-            lines.append("stands for an address of this node: packets to it go to lo0 (KAME in6.c)")
+            lines.append(f"stands for an address of this node: packets to it go to {route.iface.name} (KAME in6.c)")
             lines += of_address(session, node, *own)
         return lines
     if "D" in route.flags or "M" in route.flags:

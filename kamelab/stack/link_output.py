@@ -119,6 +119,12 @@ def link_output(
         transmit(node, iface, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
         return 0
     if nexthop in node.own:
+        route = node.routes.exact(nexthop, 128)
+        if route is not None and route.own and route.iface is iface:
+            # nd6_useloopback was 0: to the interface's own MAC, which never reaches the medium (BSD if_simloop).
+            frame = ether.header(iface.mac, iface.mac) + packet
+            transmit(node, iface, frame, pid, rx_iface, stage, note, arrives=iface)
+            return 0
         transmit(node, node.loopback, NO_ADDRESSES + packet, pid, rx_iface, stage, note)
         return 0
     if nexthop not in iface.neighbors:

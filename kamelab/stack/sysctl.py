@@ -1,4 +1,4 @@
-"""The sysctl tree: names, defaults, what a write may be (the reference's chapter 1; KAME in6_proto.c, icmp6.c).
+"""The sysctl tree: names, defaults, what a write may be (KAME in6_proto.c, icmp6.c, in6.h).
 
 Only values that differ from their default are stored with a node.
 """

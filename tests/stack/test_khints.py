@@ -1,4 +1,4 @@
-"""Reachability hints of upper layers, and how far they are believed (RFC 4861 7.3.1; the reference's 2.2)."""
+"""Reachability hints of upper layers, and how far they are believed (RFC 4861 7.3.1)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What ndp(8) sets: default interface, default zone, interface flags, enabling again, unsolicited advertisements.
 
-KAME IMPLEMENTATION 1.2 (2001); the reference's 1.8 and 2.9.
+KAME IMPLEMENTATION 1.2 (2001)
 """
 
 from __future__ import annotations

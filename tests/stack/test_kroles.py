@@ -1,6 +1,6 @@
 """Host and router: what each combination of switches does, and changing the role in operation.
 
-KAME IMPLEMENTATION 1.4.2 (2001); the reference's 1.6 and 2.9.
+KAME IMPLEMENTATION 1.4.2 (2001)
 """
 
 from __future__ import annotations

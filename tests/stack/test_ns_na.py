@@ -109,7 +109,7 @@ def test_a_bad_advertisement_leaves_the_resolution_as_it_is(wires: Wires, name: 
         assert "duplicate IP6 address 2001:db8:1::1" in wires.log(h1)[-1]
 
 
-# -- answers (reference 2.5) -----------------------------------------------------------------------------------------
+# -- answers -----------------------------------------------------------------------------------------
 
 
 def test_a_multicast_solicitation_is_answered_with_our_address(wires: Wires) -> None:
@@ -173,7 +173,7 @@ def test_a_proxy_made_an_ordinary_entry_leaves_the_group(wires: Wires) -> None:
     assert not [one for one in syscalls.rows(r1, "groups") if one.group == "ff02::1:ff00:77%ne0"]
 
 
-# -- what is learned (reference 2.3, 2.4, 2.6) -----------------------------------------------------------------------
+# -- what is learned -----------------------------------------------------------------------
 
 NEW = STRANGER_MAC
 OLD = OTHER_MAC

@@ -399,7 +399,7 @@ def test_the_tables_stay_bounded_whatever_is_advertised(wires: Wires) -> None:
     assert len(h1.interfaces["ne0"].prefixes) == 64
 
 
-# -- detached prefixes (reference 2.12) ------------------------------------------------------------------------------
+# -- detached prefixes ------------------------------------------------------------------------------
 
 
 def two_prefixes(wires: Wires) -> Node:

@@ -152,7 +152,7 @@ def test_an_unknown_zone_is_no_zone(wires: Wires) -> None:
     with pytest.raises(Errno) as refusal:
         syscalls.sendmsg(h1, sid, b"", STRANGER, 9, 44)
     assert refusal.value.number == ENXIO
-    # A global address needs none: the id is ignored (reference 7).
+    # A global address needs none: the id is ignored.
     wires.address(h1, "2001:db8:1::1")
     wires.run(2)
     assert syscalls.sendmsg(h1, sid, b"x", A("2001:db8:1::9"), 9, 44) == 1
@@ -206,7 +206,7 @@ def test_multicast_on_the_link_reaches_the_sender_too(wires: Wires) -> None:
     assert (reply.interface, reply.src, reply.dst) == ("lo0", "fe80::ff:fe00:1", "fe80::ff:fe00:1")
 
 
-# -- borders in forwarding (reference 8.4, RFC 4007 9) ---------------------------------------------------------------
+# -- borders in forwarding (RFC 4007 9) ---------------------------------------------------------------
 
 
 def test_a_link_local_source_does_not_cross_a_router_and_is_told(wires: Wires) -> None:

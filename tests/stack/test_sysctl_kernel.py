@@ -1,4 +1,4 @@
-"""The sysctl tree as the kernel answers it: defaults, and what may not be (the reference's chapter 1)."""
+"""The sysctl tree as the kernel answers it: defaults, and what may not be."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def in6_control_check(
 ) -> Wanted:
     """The checks of SIOCAIFADDR_IN6, which change nothing.
 
-    Errors as the reference's 5.1: EINVAL for kernel-owned flags, lengths and lifetimes that can't be; EADDRNOTAVAIL for
-    addresses that no interface can have.
+    Errors are KAME in6_update_ifa's: EINVAL for kernel-owned flags, lengths and lifetimes that can't be; EADDRNOTAVAIL
+    for addresses that no interface can have.
     """
     if any(flag not in SETTABLE_FLAGS for flag in flags):
         raise Errno(EINVAL)
@@ -108,7 +108,9 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
         # Anycast addresses too: they are solicited in the same way (RFC 4291 2.7.1).
         actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")
     if address.addr != in6.LOOPBACK:
-        node.routes.replace(address.addr, 128, node.loopback, gateway=None, flags="UHL", own=True)
+        # Without nd6_useloopback they are reached through the interface, which hands back frames to its own MAC.
+        around = iface.mac and not node.sysctl["net.inet6.icmp6.nd6_useloopback"]
+        node.routes.replace(address.addr, 128, iface if around else node.loopback, gateway=None, flags="UHL", own=True)
     else:
         node.routes.replace(address.addr, 128, iface, gateway=address.addr, flags="UH", own=True)
     if not (iface.loopback and address.addr == in6.LOOPBACK):

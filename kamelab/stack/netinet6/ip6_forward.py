@@ -1,4 +1,4 @@
-"""Forwarding (KAME ip6_forward.c; RFC 8200 3, RFC 4291 2.5.6, RFC 4443; the order of tests is the reference's 8.4)."""
+"""Forwarding (KAME ip6_forward.c; RFC 8200 3, RFC 4291 2.5.6, RFC 4443; the order of tests is KAME's)."""
 
 from __future__ import annotations
 

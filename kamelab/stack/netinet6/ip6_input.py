@@ -1,6 +1,6 @@
 """IPv6 input: the checks on every packet in KAME's order, and the loop over its headers (KAME ip6_input.c; RFC 8200).
 
-The order of checks is the reference's 8.1; each failure is one drop reason.
+The order of checks is that of KAME ip6_input; each failure is one drop reason.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def nd6_release(nbr: Neighbor) -> list[Action]:
 def nd6_cache_lladdr(
     node: Node, iface: Interface, addr: bytes, lladdr: bytes | None, kind: str, *, better: bool = False
 ) -> list[Action]:
-    """Learn from an RS, RA, NS or redirect (``kind``), the tables 2.3 and 2.4 of the reference (KAME nd6_cache_lladdr).
+    """Learn from an RS, RA, NS or redirect (``kind``), as KAME nd6_cache_lladdr decides what the RFC leaves open.
 
     ``better``: the redirect names a router. RFC 4861 7.2.3, 6.2.6, 6.3.4, 8.3.
     """

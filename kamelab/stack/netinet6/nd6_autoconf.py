@@ -26,7 +26,7 @@ TWO_HOURS = 7200
 def prelist_update(
     node: Node, iface: Interface, router: bytes, info: PrefixInfo, *, managed: bool, multicast: bool
 ) -> list[Action]:
-    """Take one prefix option (KAME prelist_update, reference 2.11)."""
+    """Take one prefix option (KAME prelist_update; RFC 4862 5.5.3)."""
     if info.plen > 128 or info.prefix[0] == 0xFF or is_scoped(info.prefix):
         node.debug_nd6(f"nd6_ra_input: invalid prefix {in6.ntop(info.prefix)}/{info.plen}, ignored")
         return []

@@ -85,7 +85,7 @@ def defrouter_not_router(node: Node, iface: Interface, addr: bytes) -> list[Acti
 
 
 def defrouter_select(node: Node) -> None:
-    """Choose and install the default router (RFC 4861 6.3.6, RFC 4191 3.2; the reference's 2.9).
+    """Choose and install the default router (RFC 4861 6.3.6, RFC 4191 3.2; KAME defrouter_select).
 
     The first in list order that is probably reachable; an installed and reachable one stays unless the candidate is of
     higher preference; with none reachable the next one in turn.

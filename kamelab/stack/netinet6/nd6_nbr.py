@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def nd6_ns_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
-    """A neighbor solicitation (KAME nd6_ns_input; the order of checks is the reference's 2.5)."""
+    """A neighbor solicitation (KAME nd6_ns_input; RFC 4861 7.1.1, 7.2.3, 7.2.4)."""
     pkt.stage = "nd6_ns_input"
     iface = pkt.iface
     if pkt.hlim != 255:
@@ -87,7 +87,7 @@ def nd6_ns_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
 
 
 def nd6_na_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
-    """A neighbor advertisement (KAME nd6_na_input; RFC 4861 7.2.5, the table is the reference's 2.6)."""
+    """A neighbor advertisement (KAME nd6_na_input; RFC 4861 7.1.2, 7.2.5)."""
     pkt.stage = "nd6_na_input"
     iface = pkt.iface
     if pkt.hlim != 255:

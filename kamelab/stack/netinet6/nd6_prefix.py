@@ -62,7 +62,7 @@ def offlink(node: Node, entry: Prefix) -> None:
 
 
 def pfxlist_onlink_check(node: Node) -> list[Action]:
-    """Detach prefixes whose routers are gone while others are not, attach them again (reference 2.12)."""
+    """Detach prefixes whose routers are gone while others are not, attach them again (KAME pfxlist_onlink_check)."""
     entries = [
         entry
         for iface in node.interfaces.values()

@@ -46,7 +46,7 @@ def nd6_rs_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
 
 
 def nd6_ra_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
-    """A router advertisement (KAME nd6_ra_input; order of processing as the reference's 2.8)."""
+    """A router advertisement (KAME nd6_ra_input; RFC 4861 6.1.2, 6.3.4)."""
     pkt.stage = "nd6_ra_input"
     iface = pkt.iface
     if not nd6_defrouter.accepts_rtadv(node, iface):

@@ -24,7 +24,7 @@ ROUTE_LIMIT = 1280
 
 
 def icmp6_redirect_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
-    """Validate and follow a redirect (RFC 4861 8.1, 8.3; the reference's 8.6)."""
+    """Validate and follow a redirect (RFC 4861 8.1, 8.3; KAME icmp6_redirect_input)."""
     pkt.stage = "icmp6_redirect_input"
     sysctl = node.sysctl
     if sysctl["net.inet6.ip6.forwarding"] or not sysctl["net.inet6.icmp6.rediraccept"]:

@@ -53,6 +53,7 @@ the tasks before and after. Typed: `task`, `hint`, `solution`, `check`, `goto N`
         layout: vertical;
         overflow-x: hidden;
         scrollbar-size-vertical: 1;
+        scrollbar-gutter: stable;
         & > .task--head { text-style: bold; padding: 0 1 1 1; }
         & > .task--passed { color: $text-success; padding: 0 1; display: none; &.-shown { display: block; } }
         & > .task--checks { padding: 0 1; }

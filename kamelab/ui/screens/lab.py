@@ -139,6 +139,10 @@ class LabScreen(Stage):
             self.fault(error)
             self.wake()
             return
+        words = line.split()
+        if outcome.status == 0 and words[0] in ("save", "export"):
+            # On a screen, silence leaves one wondering.
+            self.drawer.write([Chunk(session.now, "message", "", f"{words[0]}: {words[-1]} is written\n")])
         self.wake()
         if outcome.action == "quit":
             self.lab_app.leave_lab()
@@ -307,7 +311,9 @@ class LabScreen(Stage):
         if pane is not None and pane.is_on_screen:
             pane.focus()
         else:
-            self.deck.pane.focus() if self.deck.display else self._focus_something()
+            first = next((one for one in self._panes() if one.focusable), None)
+            if first is not None:
+                first.focus()
 
     def action_complete(self) -> None:
         """Complete the word in the prompt."""

@@ -196,6 +196,7 @@ class Stage(Screen[None]):
         self.query_one("#decks").display = bool(shown & {"deck", "deck2"})
         self.query_one("#left").display = bool(shown.intersection(SIDES))
         self.query_one("#right").display = bool(shown & {"deck", "deck2", "packets"})
+        self.say_who()
         focused = self.focused
         if focused is not None and not focused.is_on_screen and not isinstance(focused, PromptInput):
             self.call_after_refresh(self._focus_something)

@@ -50,8 +50,8 @@ PANE: Keys = (
 
 
 def pane_keys(slot: str) -> Keys:
-    """`PANE` where ``slot`` stands in place of the state panes: the key that opened it closes it."""
-    return tuple((key, "close" if slot and f"'{slot}'" in action else word, action) for key, word, action in PANE)
+    """`PANE` where ``slot`` stands in place of the state panes: the key that opened it hides it."""
+    return tuple((key, "hide" if slot and f"'{slot}'" in action else word, action) for key, word, action in PANE)
 
 
 class KeyLine(Widget):
@@ -74,7 +74,7 @@ class KeyLine(Widget):
     def render(self) -> Content:
         """Keys in bold, each with its word."""
         parts: list[Content] = []
-        room = self.size.width - 2
+        room = self.size.width
         for key, word, action in self.keys:
             part = Content.from_markup("[b $footer-key-foreground]$key[/] $word", key=key, word=word)
             if action:
