@@ -143,6 +143,7 @@ class LabScreen(Stage):
         if outcome.status == 0 and words[0] in ("save", "export"):
             # On a screen, silence leaves one wondering.
             self.drawer.write([Chunk(session.now, "message", "", f"{words[0]}: {words[-1]} is written\n")])
+            self.drawer.open()
         self.wake()
         if outcome.action == "quit":
             self.lab_app.leave_lab()
