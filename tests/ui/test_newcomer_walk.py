@@ -59,8 +59,10 @@ class Newcomer:
         await settle(self.pilot)
 
     async def type(self, text: str) -> None:
-        """Press the keys of a text."""
-        await self.press(*("space" if letter == " " else letter for letter in text))
+        """The keys of a text, as fast as they are taken: the pilot lets a moment pass after each."""
+        for letter in text:
+            self.app.post_message(events.Key("space" if letter == " " else letter, letter))
+        await settle(self.pilot)
 
     async def enter(self, *lines: str) -> None:
         """Type lines and give them."""
