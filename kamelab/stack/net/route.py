@@ -37,11 +37,6 @@ class Route:
         """Host route of an address of this node."""
 
     @property
-    def host_loop(self) -> bool:
-        """Leads to this node itself."""
-        return self.own
-
-    @property
     def dynamic(self) -> bool:
         """Made by a redirect or by path MTU discovery."""
         return self.expire != 0 or "D" in self.flags
@@ -95,19 +90,6 @@ class RoutingTable:
         self._node.generation += 1
         return route
 
-    def replace(
-        self,
-        dst: bytes,
-        plen: int,
-        iface: Interface,
-        *,
-        gateway: bytes | None = None,
-        flags: str = "U",
-        own: bool = False,
-    ) -> Route:
-        """The same as `add`: an existing entry gives way."""
-        return self.add(dst, plen, iface, gateway=gateway, flags=flags, own=own)
-
     def delete(self, dst: bytes, plen: int, gateway: bytes | None) -> Route | None:
         """Remove a route (only with that gateway, where one is given); what was removed."""
         table = self._tables.get(plen)
@@ -135,12 +117,6 @@ class RoutingTable:
         for route in list(self._tables.get(128, {}).values()):
             if route.gateway == gateway and "D" in route.flags:
                 self.delete(route.dst, 128, gateway)
-
-    def drop_interface(self, iface: Interface) -> None:
-        """Remove what leads through an interface."""
-        for route in self.all():
-            if route.iface is iface:
-                self.delete(route.dst, route.plen, None)
 
     def expire(self, now: int) -> None:
         """Remove host routes whose time is over."""

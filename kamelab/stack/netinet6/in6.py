@@ -110,13 +110,13 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
     if address.addr != in6.LOOPBACK:
         # Without nd6_useloopback they are reached through the interface, which hands back frames to its own MAC.
         around = iface.mac and not node.sysctl["net.inet6.icmp6.nd6_useloopback"]
-        node.routes.replace(address.addr, 128, iface if around else node.loopback, gateway=None, flags="UHL", own=True)
+        node.routes.add(address.addr, 128, iface if around else node.loopback, gateway=None, flags="UHL", own=True)
     else:
-        node.routes.replace(address.addr, 128, iface, gateway=address.addr, flags="UH", own=True)
+        node.routes.add(address.addr, 128, iface, gateway=address.addr, flags="UH", own=True)
     if not (iface.loopback and address.addr == in6.LOOPBACK):
         nd6_prefix.prefix_of_address(node, iface, address)
     if address.destination is not None:
-        node.routes.replace(address.destination, 128, iface, gateway=None, flags="UH")
+        node.routes.add(address.destination, 128, iface, gateway=None, flags="UH")
     if address.tentative and iface.up:
         actions += nd6_dad.nd6_dad_start(node, iface, address, delay=dad_delay)
     node.arm_expiry()
@@ -126,9 +126,9 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
 def join_interface_groups(node: Node, iface: Interface) -> list[Action]:
     """ff02::1 and the multicast routes that every IPv6 interface has (KAME IMPLEMENTATION 1.15.1 (2001))."""
     link = in6_setscope(b"\xff\x02" + bytes(14), iface) or b""
-    node.routes.replace(link, 32, iface, flags="UC")
+    node.routes.add(link, 32, iface, flags="UC")
     local = in6_setscope(b"\xff\x01" + bytes(14), iface) or b""
-    node.routes.replace(local, 32, iface, flags="UC")
+    node.routes.add(local, 32, iface, flags="UC")
     actions = mld6.in6_addmulti(node, iface, in6_setscope(in6.ALLNODES, iface) or b"")
     actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.IFLOCAL_ALLNODES, iface) or b"")
     return actions

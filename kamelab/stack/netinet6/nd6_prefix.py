@@ -8,7 +8,7 @@ from kamelab.core.clock import SECOND
 from kamelab.stack.interface import INFINITE, Address
 from kamelab.stack.netinet6 import nd6_dad
 from kamelab.stack.netinet6.nd6_state import probably_reachable
-from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped
+from kamelab.stack.netinet6.scope6 import is_scoped
 from kamelab.stack.packet import Action
 from kamelab.stack.state import Prefix
 from kamelab.wire import in6
@@ -154,8 +154,3 @@ def release_prefix(node: Node, address: Address) -> None:
             entry.updated = node.clock.now
         else:
             prefix_remove(node, entry)
-
-
-def linklocal_prefix(iface: Interface) -> bytes:
-    """fe80::/64 of the interface, embedded."""
-    return in6_setscope(in6.LINKLOCAL_PREFIX, iface) or b""

@@ -57,9 +57,9 @@ def icmp6_redirect_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
         if route.plen == 128 and not route.dynamic:
             # A host route that was set by hand is modified, and stays (BSD rtredirect).
             flags = route.flags.replace("G", "") + "M"
-            node.routes.replace(destination, 128, iface, gateway=gateway, flags=flags).mtu = route.mtu
+            node.routes.add(destination, 128, iface, gateway=gateway, flags=flags).mtu = route.mtu
         else:
-            made = node.routes.replace(destination, 128, iface, gateway=gateway, flags="UHD")
+            made = node.routes.add(destination, 128, iface, gateway=gateway, flags="UHD")
             made.mtu = route.mtu if route.plen == 128 else 0
             made.expire = node.clock.now + sysctl["net.inet6.icmp6.redirtimeout"] * SECOND
             node.arm_expiry()
