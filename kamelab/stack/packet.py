@@ -76,16 +76,21 @@ class Output:
         "dad",
         "dontfrag",
         "dst",
+        "dstopts",
         "errno",
         "flow",
         "hlim",
         "hop_by_hop",
         "loop",
         "minmtu",
+        "nexthop",
         "note",
         "nxt",
         "oif",
         "payload",
+        "prefer_temp",
+        "rthdr",
+        "rthdrdstopts",
         "socket",
         "src",
         "stage",
@@ -133,6 +138,16 @@ class Output:
         self.dontfrag = False
         self.minmtu = False
         """Fragment at 1280 whatever the path MTU."""
+        self.rthdrdstopts = b""
+        """A destination options header for each node of the routing header (RFC 3542 6): whole, next header 0."""
+        self.rthdr = b""
+        """A routing header, whole, next header 0."""
+        self.dstopts = b""
+        """A destination options header for the last destination, whole, next header 0."""
+        self.nexthop: bytes | None = None
+        """The next hop that a program asked for (IPV6_NEXTHOP); None: by the route."""
+        self.prefer_temp = -1
+        """Source selection: 1 prefer temporary addresses, 0 public ones, -1 as the sysctl says."""
         self.socket = 0
         self.errno = 0
         """Result: 0, or why it could not be sent."""
