@@ -1,8 +1,9 @@
 """A session: a lab, its journal, and a position in time. Front ends drive it; it knows none of them.
 
 What comes from outside is an *input*: it is journaled, counts as one event, and is applied between two events. Running
-means letting events happen until a goal is reached. Going back means building the lab anew and replaying the journal;
-its tail is kept and plays again when time goes forward, until the first new input cuts it off.
+means letting events happen until a goal is reached. Going back means building the lab anew and replaying the journal,
+from boot or from a checkpoint (`history`); its tail is kept and plays again when time goes forward, until the first new
+input cuts it off.
 
 A front end calls `submit` with a line and then `advance` until it says that the goal is reached (or `finish`, which
 does that at full speed), and reads `take_output`.
@@ -21,6 +22,7 @@ from kamelab.lab import schema
 from kamelab.lab.build import World, build, configure, start
 from kamelab.lab.digest import digest
 from kamelab.lab.goal import Chunk, Command, Goal
+from kamelab.lab.history import History
 from kamelab.lab.journal import SESSION_FORMAT, Entry, Head, Tail, dump
 from kamelab.lab.link_settings import LINK_SETTINGS, link_setting
 from kamelab.lab.suggest import did_you_mean
@@ -66,6 +68,7 @@ class Session:
         self.tasks: Any = None
         """The lesson, a `kamelab.lab.tasks.Tasks`; `open_session` puts it there."""
         self.commands: list[Command] = []
+        self.history = History()
         self._out: list[Chunk] = []
         self._foreground: Command | None = None
         self._instant = (0, 0)
@@ -156,6 +159,7 @@ class Session:
     def input(self, entry: Entry) -> None:
         """Journal a new input and apply it; it cuts off what lay ahead."""
         del self.journal[self.cursor :]
+        self.history.forget(self.events)
         self.journal.append(entry)
         self._apply(entry)
 
@@ -430,6 +434,8 @@ class Session:
                             self.say("text", text, node)
         for watcher in self.watchers:
             watcher(self)
+        if self.history.on:
+            self.history.leave(self)
 
     def _collect(self) -> None:
         """Move what programs printed to their command and to the reader."""
@@ -456,9 +462,15 @@ class Session:
     def back(self, events: int, time: int | None = None) -> None:
         """Stand where ``events`` events were done and, if given, where the clock showed ``time`` (ns since boot).
 
-        By replay. The rest of the journal lies ahead and happens again as time goes on, until a new input cuts it off.
+        By replay from the nearest checkpoint or from boot. The rest of the journal lies ahead and happens again as time
+        goes on, until a new input cuts it off.
         """
-        self.rebuild()
+        found = self.history.nearest(self, events, time)
+        if found is None:
+            self.rebuild()
+        else:
+            self._resume(*found)
+        self.history.on = True
         self.replaying = True
         try:
             while self.events < events:
@@ -473,8 +485,27 @@ class Session:
             self.replaying = False
             self.goal = None
 
+    def beside(self) -> Any:
+        """What belongs to a position beside the world: commands, and the lesson's state."""
+        return self.commands, self._foreground, self._instant, self.tasks.state() if self.tasks is not None else None
+
+    def _resume(self, world: World, beside: Any, cursor: int) -> None:
+        """Stand at a checkpoint."""
+        self.world.close()
+        self.world = world
+        self.goal = None
+        self.cursor = cursor
+        self.commands, self._foreground, self._instant, lesson = beside
+        self.replaying = True
+        for hook in self.rebuilt:
+            hook(self)
+        if self.tasks is not None:
+            self.tasks.resume(lesson)
+        self.replaying = False
+
     def rebuild(self) -> None:
         """The lab as booted, the whole journal ahead."""
+        self.history.forget()
         self.world.close()
         self.goal = None
         self.cursor = 0

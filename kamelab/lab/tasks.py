@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from kamelab.lab import schema
 from kamelab.lab.checks import Judge, Moment, Start, is_at_end, judge_of
@@ -59,6 +59,14 @@ class CheckState:
         self.passed = self.broken = False
         self.seen = "judged when you say check" if self.at_end else ""
         self._judge = judge_of(self.spec, start)
+
+    def state(self) -> tuple[bool, bool, str, Judge | None]:
+        """What was judged so far."""
+        return self.passed, self.broken, self.seen, self._judge
+
+    def resume(self, state: tuple[bool, bool, str, Judge | None]) -> None:
+        """Take up what `state` gave."""
+        self.passed, self.broken, self.seen, self._judge = state
 
     def look(self, moment: Moment, end: bool) -> bool:
         """Judge, unless that was settled; whether anything changed that a reader sees."""
@@ -183,6 +191,23 @@ class Tasks:
         self._news = []
         self.version += 1
         self._begin(session, Start(0, 0, 0, 0))
+
+    def state(self) -> Any:
+        """All that a position holds of the lesson, for a checkpoint; to be copied by whoever keeps it."""
+        tasks = [
+            (task.status, task.started_at, task.passed_at, [check.state() for check in task.checks])
+            for task in self.states
+        ]
+        return tasks, self._cursor, self._packets, self._num, self._news
+
+    def resume(self, state: Any) -> None:
+        """Take up what `state` gave."""
+        tasks, self._cursor, self._packets, self._num, self._news = state
+        for task, (status, started, passed, checks) in zip(self.states, tasks, strict=True):
+            task.status, task.started_at, task.passed_at = status, started, passed
+            for check, kept in zip(task.checks, checks, strict=True):
+                check.resume(kept)
+        self.version += 1
 
     def _begin(self, session: Session, start: Start) -> None:
         """The first waiting task becomes active; what is already so counts at once."""
