@@ -1,0 +1,1 @@
+"""What BSD keeps under netinet and IPv6 shares: TCP."""
