@@ -66,8 +66,10 @@ def test_a_datagram_comes_with_all_that_rfc_3542_tells(wires: Wires) -> None:
 
 def test_the_most_particular_socket_takes_it(wires: Wires) -> None:
     h1 = wires.host()
-    wild, local = bound(h1), bound(h1, addr=GLOBAL)
-    connected = bound(h1, addr=OWN, zone=1)
+    wild, local, connected = (syscalls.socket(h1, 0, "udp6", 0) for _ in range(3))
+    for sid, addr, zone in ((wild, ANY, 0), (local, GLOBAL, 0), (connected, OWN, 1)):
+        syscalls.setsockopt(h1, sid, "SO_REUSEADDR", 1)
+        syscalls.bind(h1, sid, addr, 9, zone)
     syscalls.connect(h1, connected, STRANGER, 1000, 1)
     wires.inject(h1, datagram(PEER, GLOBAL, data=b"local"))
     wires.inject(h1, datagram(STRANGER, OWN, data=b"connected"))
@@ -78,7 +80,7 @@ def test_the_most_particular_socket_takes_it(wires: Wires) -> None:
 @pytest.mark.parametrize(
     ("packet", "reason", "counter"),
     [
-        (ip6.build(STRANGER, OWN, 17, bytes(7)), "UDP_TOOSHORT", "udp6.hdrops"),
+        (ip6.build(STRANGER, OWN, 17, bytes(7)), "UDP_HEADER", "udp6.hdrops"),
         (ip6.build(STRANGER, OWN, 17, b"\0\x01\0\x09\0\x07\0\x01"), "UDP_TOOSHORT", "udp6.badlen"),
         (ip6.build(STRANGER, OWN, 17, b"\0\x01\0\x09\0\x09\0\x01"), "UDP_TOOSHORT", "udp6.badlen"),
         (ip6.build(STRANGER, OWN, 17, b"\0\x01\0\x09\0\x08\0\x00"), "UDP_NOCHECKSUM", "udp6.nosum"),
@@ -249,8 +251,8 @@ def test_options_that_are_refused(wires: Wires, name: str, value: Any, number: i
 
 def test_kinds_of_sockets_that_are_not_here(wires: Wires) -> None:
     h1 = wires.host()
-    assert errno(syscalls.socket, h1, 0, "tcp6", 0) == EPROTONOSUPPORT
-    assert errno(syscalls.socket, h1, 0, "udp4", 0) == EAFNOSUPPORT
+    assert errno(syscalls.socket, h1, 0, "sctp6", 0) == EPROTONOSUPPORT
+    assert errno(syscalls.socket, h1, 0, "appletalk", 0) == EAFNOSUPPORT
 
 
 # -- raw sockets -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Message(NamedTuple):
@@ -23,3 +23,5 @@ class Message(NamedTuple):
     tclass: int
     time: int
     """When it came, ns since boot."""
+    control: tuple[tuple[str, Any], ...] = ()
+    """Ancillary data: (name, value) pairs of what the socket asked for by IPV6_RECV* options, in RFC 3542's order."""

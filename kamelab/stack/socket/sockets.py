@@ -1,13 +1,14 @@
-"""Sockets: creation, names, options, sending and receiving (RFC 3493, RFC 3542; BSD uipc_socket.c, KAME in6_pcb.c).
+"""Sockets: creation, names, connecting, sending and receiving (RFC 3493, RFC 3542; BSD uipc_socket.c, KAME in6_pcb.c).
 
-UDP and raw sockets over IPv6. TCP, the IPv4 half and ancillary data beyond packet info and hop limit come later.
-State is plain values; a process is known by its number alone.
+UDP and raw sockets over IPv6 in full; IPv4 sockets for their ports alone (`ports`); streams are in `stream`. Options
+are in `options`, ancillary data in `ancillary`, what platforms differ in is in `profiles`. State is plain values; a
+process is known by its number alone.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kamelab.core.errors import (
     EADDRINUSE,
@@ -17,27 +18,44 @@ from kamelab.core.errors import (
     EINVAL,
     EISCONN,
     EMSGSIZE,
-    ENOPROTOOPT,
+    ENETUNREACH,
     ENOTCONN,
     ENXIO,
+    EOPNOTSUPP,
     EPROTONOSUPPORT,
     Errno,
 )
-from kamelab.stack.netinet6 import in6_src, ip6_output, mld6, nd6
-from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, sa6_recoverscope, zone_of
-from kamelab.stack.packet import Action, Output
+from kamelab.stack.netinet6 import in6_src, ip6_output, mld6
+from kamelab.stack.netinet6.scope6 import (
+    in6_clearscope,
+    in6_setscope,
+    is_scoped,
+    sa6_embedscope,
+    sa6_recoverscope,
+    zone_of,
+)
+from kamelab.stack.packet import Action, Output, Packet
+from kamelab.stack.socket import ancillary, ports, profiles
 from kamelab.stack.socket.message import Message
 from kamelab.wire import in6, udp
 from kamelab.wire.ip6 import IPPROTO_ICMPV6, IPPROTO_UDP
 
 if TYPE_CHECKING:
-    from kamelab.stack.interface import Interface
-    from kamelab.stack.node import Node
+    from collections.abc import Mapping
 
-RCVBUF = 41600
-"""Octets a receive buffer holds by default (BSD udp_recvspace)."""
-MESSAGE_COST = 64
+    from kamelab.stack.interface import Interface
+    from kamelab.stack.netinet.tcp_var import Tcb
+    from kamelab.stack.node import Node
+    from kamelab.stack.state import Filter
+
+RCVBUF: Final = 41600
+"""Octets a receive buffer holds by default; UDP asks net.inet.udp.recvspace (BSD udp_recvspace)."""
+SNDBUF: Final = 9216
+"""The longest message sent by default, octets; UDP asks net.inet.udp.maxdgram (BSD udp_sendspace)."""
+MESSAGE_COST: Final = 64
 """What each queued message counts besides its data."""
+KINDS: Final = {"udp6": IPPROTO_UDP, "raw6": 0, "tcp6": 6, "udp4": IPPROTO_UDP, "tcp4": 6, "bpf": 0, "route": 0}
+"""Kinds of sockets with their protocols; 0: the caller's."""
 
 
 class Socket:
@@ -47,6 +65,7 @@ class Socket:
         "error",
         "faddr",
         "filter",
+        "flow",
         "fport",
         "groups",
         "kind",
@@ -54,11 +73,16 @@ class Socket:
         "lport",
         "octets",
         "options",
+        "pathmtu",
         "pid",
         "proto",
         "queue",
         "rcvbuf",
+        "receive",
         "sid",
+        "sndbuf",
+        "sticky",
+        "tcb",
     )
 
     def __init__(self, sid: int, pid: int, kind: str, proto: int) -> None:
@@ -70,23 +94,37 @@ class Socket:
         self.lport = 0
         self.faddr: bytes | None = None
         self.fport = 0
+        self.flow = 0
+        """Traffic class and flow label of a connected socket's packets, 28 bits."""
         self.filter: frozenset[int] | None = None
         """ICMPv6 types that pass; None: all."""
-        self.groups: list[tuple[bytes, int]] = []
-        """Memberships: embedded group, interface index."""
+        self.groups: dict[tuple[bytes, int], Filter] = {}
+        """Memberships: (embedded group, interface index), and whose packets are wanted."""
         self.options: dict[str, Any] = {}
+        self.receive: tuple[str, ...] = ()
+        """Those of `ancillary.RECEIVED` that are on."""
+        self.pathmtu: tuple[bytes, int] | None = None
+        """A path MTU that the program is still to be told of: embedded destination, octets."""
         self.queue: deque[Message] = deque()
+        self.sticky = False
+        """An option is set that shows in the packets it sends (`sockets.dress`)."""
         self.octets = 0
         self.rcvbuf = RCVBUF
+        self.sndbuf = SNDBUF
         self.error = 0
+        self.tcb: Tcb | None = None
+        """The control block of a TCP socket."""
 
-    def hears(self, group: bytes, iface: Interface) -> bool:
-        """This socket has joined ``group`` on ``iface``."""
-        return (group, iface.index) in self.groups
+    def hears(self, group: bytes, iface: Interface, source: bytes | None = None) -> bool:
+        """This socket has joined ``group`` on ``iface``, and wants what ``source`` sends there."""
+        wanted = self.groups.get((group, iface.index))
+        return wanted is not None and (source is None or wanted.passes(in6_clearscope(source)))
 
 
-def append(node: Node, so: Socket, message: Message) -> bool:
+def append(node: Node, so: Socket, message: Message, pkt: Packet | None = None) -> bool:
     """Queue a message and wake who waits; False when the buffer is full (BSD sbappendaddr).
+
+    With ``pkt``, the packet that it came in, the ancillary data that the socket asked for is added.
 
     A full raw socket is counted here; UDP's counter is fed by its drop reason.
     """
@@ -95,6 +133,8 @@ def append(node: Node, so: Socket, message: Message) -> bool:
         if so.kind == "raw6":
             node.stat["rip6.fullsock"] += 1
         return False
+    if so.receive and pkt is not None:
+        message = message._replace(control=ancillary.savecontrol(so, pkt))
     so.queue.append(message)
     so.octets += cost
     node.wakeup(so.sid)
@@ -110,14 +150,22 @@ def lookup(node: Node, sid: int) -> Socket:
 
 
 def create(node: Node, pid: int, kind: str, proto: int) -> int:
-    """socket(2): ``udp6`` or ``raw6``; the socket's number."""
-    if kind not in ("udp6", "raw6"):
-        raise Errno(EPROTONOSUPPORT if kind.endswith("6") else EAFNOSUPPORT)
+    """socket(2): one of `KINDS`; the socket's number. EPROTONOSUPPORT, EAFNOSUPPORT: of no such kind."""
+    if kind not in KINDS:
+        raise Errno(EPROTONOSUPPORT if kind[-1:] in ("6", "4") else EAFNOSUPPORT)
     node.last_socket += 1
     sid = node.last_socket
-    node.sockets[sid] = Socket(sid, pid, kind, proto or (IPPROTO_UDP if kind == "udp6" else 0))
+    so = node.sockets[sid] = Socket(sid, pid, kind, KINDS[kind] or proto)
+    if kind == "bpf":
+        so.rcvbuf = 0x80000  # BSD bpf_maxbufsize
     if kind == "raw6":
         node.raw_sockets.append(sid)
+    if kind == "udp6":
+        so.rcvbuf, so.sndbuf = node.sysctl["net.inet.udp.recvspace"], node.sysctl["net.inet.udp.maxdgram"]
+    if kind in ("udp6", "tcp6"):
+        # Copied once: later changes of the variables don't touch sockets that are open (1.12.3).
+        so.options["IPV6_V6ONLY"] = bool(node.sysctl[profiles.V6ONLY])
+        so.options["IPV6_AUTOFLOWLABEL"] = bool(node.sysctl["net.inet6.ip6.auto_flowlabel"])
     return sid
 
 
@@ -125,24 +173,15 @@ def close(node: Node, sid: int) -> list[Action]:
     """close(2): ports and memberships are given back."""
     so = lookup(node, sid)
     actions: list[Action] = []
-    for group, index in so.groups:
+    for (group, index), wanted in so.groups.items():
         iface = node.interfaces_by_index.get(index)
         if iface is not None:
-            actions += mld6.in6_delmulti(node, iface, group)
-    _unbind(node, so)
+            actions += mld6.in6_modmulti(node, iface, group, wanted, None)
+    ports.give_back(node, so)
     if so.kind == "raw6":
         node.raw_sockets.remove(sid)
     del node.sockets[sid]
     return actions
-
-
-def _unbind(node: Node, so: Socket) -> None:
-    holders = node.udp_ports.get(so.lport)
-    if so.kind == "udp6" and holders and so.sid in holders:
-        holders.remove(so.sid)
-        if not holders:
-            del node.udp_ports[so.lport]
-    so.lport = 0
 
 
 def bind(node: Node, sid: int, addr: bytes, port: int, zone: int) -> None:
@@ -150,41 +189,34 @@ def bind(node: Node, sid: int, addr: bytes, port: int, zone: int) -> None:
     so = lookup(node, sid)
     if so.lport or so.laddr is not None:
         raise Errno(EINVAL)
-    laddr: bytes | None = None
-    if addr != in6.UNSPECIFIED:
-        laddr = sa6_embedscope(node, addr, zone)
-        if addr[0] != 0xFF:
-            own = node.own_address(laddr)
-            if own is None or own[1].anycast or not own[1].usable:
-                raise Errno(EADDRNOTAVAIL)
-    if so.kind == "udp6":
-        if port:
-            for other_sid in node.udp_ports.get(port, ()):
-                other = node.sockets[other_sid]
-                if other.laddr == laddr and not (so.options.get("SO_REUSEPORT") and other.options.get("SO_REUSEPORT")):
-                    raise Errno(EADDRINUSE)
-        _take_port(node, so, port)
-    so.laddr = laddr
+    laddr = ports.local_address(node, so, addr, zone)
+    if ports.has_ports(so):
+        ports.bind_port(node, so, laddr, port)
+    else:
+        so.laddr = laddr
 
 
-def _take_port(node: Node, so: Socket, port: int) -> None:
-    """Give the socket ``port``, or an anonymous one for 0 (BSD in6_pcbsetport)."""
-    if not port:
-        low, high = sorted((node.sysctl["net.inet6.ip6.anonportmin"], node.sysctl["net.inet6.ip6.anonportmax"]))
-        count = high - low + 1
-        start = node.streams.below(f"{node.name}/port", count)
-        for step in range(count):
-            port = low + (start + step) % count
-            if port not in node.udp_ports:
-                break
-        else:
-            raise Errno(EADDRNOTAVAIL)
-    so.lport = port
-    node.udp_ports.setdefault(port, []).append(so.sid)
+def destination(node: Node, so: Socket, addr: bytes, zone: int, ifindex: int) -> bytes:
+    """A program's destination in kernel form, an ambiguous zone filled in from the interface that is asked for.
 
-
-def _destination(node: Node, so: Socket, addr: bytes, zone: int, ifindex: int) -> bytes:
-    """A program's destination in kernel form, an ambiguous zone filled in from the interface that is asked for."""
+    The unspecified address means this node itself (BSD in6_pcbladdr).
+    EINVAL: an IPv4-mapped address where the platform or IPV6_V6ONLY refuses it, or on a socket with an IPv6 name.
+    ENETUNREACH: an IPv4 address, there being no IPv4 yet. EAFNOSUPPORT: of another family. ENXIO: no such zone.
+    """
+    if so.kind == "bpf":
+        raise Errno(EAFNOSUPPORT)
+    if so.kind.endswith("4"):
+        raise Errno(ENETUNREACH if len(addr) == 4 else EAFNOSUPPORT)
+    if len(addr) != 16:
+        raise Errno(EAFNOSUPPORT)
+    if addr == in6.UNSPECIFIED:
+        addr = in6.LOOPBACK
+    if ports.is_mapped(addr):
+        refused = profiles.of(node).initiating != "supported" or so.options.get("IPV6_V6ONLY", True)
+        named = so.laddr is not None and not ports.is_mapped(so.laddr)
+        raise Errno(EINVAL if refused or named else ENETUNREACH)
+    if so.laddr is not None and ports.is_mapped(so.laddr):
+        raise Errno(EINVAL)
     dst = sa6_embedscope(node, addr, zone)
     if is_scoped(dst) and not zone_of(dst):
         if not ifindex and addr[0] == 0xFF:
@@ -197,40 +229,86 @@ def _destination(node: Node, so: Socket, addr: bytes, zone: int, ifindex: int) -
     return dst
 
 
-def connect(node: Node, sid: int, addr: bytes, port: int, zone: int) -> None:
+def connect(node: Node, sid: int, addr: bytes | None, port: int, zone: int, flowinfo: int = 0) -> None:
     """connect(2) on a datagram socket: fixes the peer, and the source address that would be chosen.
 
-    EHOSTUNREACH: no route; EADDRNOTAVAIL: no source address, or port 0.
+    ``addr`` None dissolves the association (AF_UNSPEC), as connecting anew does first. ``flowinfo`` is sin6_flowinfo,
+    traffic class and flow label. EHOSTUNREACH: no route; EADDRNOTAVAIL: no source address, or port 0; EADDRINUSE: that
+    pair of names exists; EINVAL: a flowinfo of more than 28 bits.
     """
     so = lookup(node, sid)
+    if ports.is_stream(so):
+        raise Errno(ENETUNREACH if so.kind == "tcp4" else EOPNOTSUPP)
+    if so.faddr is not None:
+        disconnect(so)
+    if addr is None:
+        return
+    if not 0 <= flowinfo <= ancillary.FLOWINFO_MASK:
+        raise Errno(EINVAL)
     if so.kind == "udp6" and not port:
         raise Errno(EADDRNOTAVAIL)
-    dst = _destination(node, so, addr, zone, 0)
-    oif = node.outgoing(dst, _forced(node, so, dst, None))
-    if so.laddr is None:
-        source = in6_src.in6_selectsrc(node, dst, oif)
-        if source is None:
-            node.stat["ip6.sources_none"] += 1
-            raise Errno(EADDRNOTAVAIL)
-        so.laddr = source.addr
-    if so.kind == "udp6" and not so.lport:
-        _take_port(node, so, 0)
-    so.faddr, so.fport = dst, port
+    dst = destination(node, so, addr, zone, 0)
+    oif = node.outgoing(dst, forced(node, so, dst, so.options))
+    laddr = so.laddr if so.laddr is not None else source(node, so, dst, oif)
+    if so.kind == "udp6":
+        if so.lport:
+            if ports.connected(node, so, laddr, dst, port):
+                raise Errno(EADDRINUSE)
+        else:
+            ports.take(node, so, 0)
+        so.flow = choose_flow(node, so, flowinfo)
+    so.laddr, so.faddr, so.fport = laddr, dst, port
+
+
+def source(node: Node, so: Socket, dst: bytes, oif: Interface) -> bytes:
+    """The source address for ``dst`` by the socket's options; EADDRNOTAVAIL where there is none."""
+    chosen = in6_src.in6_selectsrc(node, dst, oif, so.options.get("IPV6_PREFER_TEMPADDR", -1))
+    if chosen is None:
+        node.stat["ip6.sources_none"] += 1
+        raise Errno(EADDRNOTAVAIL)
+    return chosen.addr
+
+
+def choose_flow(node: Node, so: Socket, flowinfo: int) -> int:
+    """The flowinfo of a connection: the caller's label, else a random one where IPV6_AUTOFLOWLABEL says so.
+
+    draft-itojun-ipv6-flowlabel-api; KAME in6_pcbconnect.
+    """
+    if not flowinfo & ancillary.FLOWLABEL_MASK and so.options.get("IPV6_AUTOFLOWLABEL"):
+        flowinfo |= 1 + node.streams.below(f"{node.name}/flow", ancillary.FLOWLABEL_MASK)
+    return flowinfo
+
+
+def disconnect(so: Socket) -> None:
+    """No peer any more; the port stays, the address goes (KAME udp6_disconnect)."""
+    so.faddr, so.fport, so.flow = None, 0, 0
+    so.laddr = None
 
 
 def getsockname(node: Node, sid: int) -> tuple[bytes, int, int]:
     """getsockname(2): (address, port, scope id)."""
     so = lookup(node, sid)
+    if so.kind.endswith("4"):
+        return so.laddr or bytes(4), so.lport, 0
     addr, zone = sa6_recoverscope(so.laddr or in6.UNSPECIFIED)
     return addr, so.lport, zone
 
 
-def _forced(node: Node, so: Socket, dst: bytes, pktinfo: tuple[bytes | None, int] | None) -> Interface | None:
-    """The outgoing interface that ancillary data, options or the destination's zone ask for."""
-    sticky = so.options.get("IPV6_PKTINFO")
-    index = (pktinfo[1] if pktinfo else 0) or (sticky[1] if sticky else 0) or zone_of(dst)
+def getpeername(node: Node, sid: int) -> tuple[bytes, int, int]:
+    """getpeername(2): (address, port, scope id). ENOTCONN."""
+    so = lookup(node, sid)
+    if so.faddr is None:
+        raise Errno(ENOTCONN)
+    addr, zone = sa6_recoverscope(so.faddr)
+    return addr, so.fport, zone
+
+
+def forced(node: Node, so: Socket, dst: bytes, settings: Mapping[str, Any]) -> Interface | None:
+    """The outgoing interface that ancillary data, options or the destination's zone ask for; ENXIO."""
+    info = settings.get("IPV6_PKTINFO")
+    index = (info[1] if info else 0) or zone_of(dst)
     if not index and dst[0] == 0xFF:
-        index = int(so.options.get("IPV6_MULTICAST_IF", 0))
+        index = int(settings.get("IPV6_MULTICAST_IF", 0))
     if not index:
         return None
     iface = node.interfaces_by_index.get(index)
@@ -240,89 +318,114 @@ def _forced(node: Node, so: Socket, dst: bytes, pktinfo: tuple[bytes | None, int
 
 
 def sendmsg(
-    node: Node,
-    sid: int,
-    data: bytes,
-    addr: bytes | None,
-    port: int,
-    zone: int,
-    pktinfo: tuple[bytes | None, int] | None,
-    hoplimit: int | None,
-) -> Output:
-    """The packet that sendmsg(2) asks for; the caller sends it and turns ``Output.errno`` into the call's result."""
+    node: Node, sid: int, data: bytes, addr: bytes | None, port: int, zone: int, control: ancillary.Control
+) -> tuple[Output, Mapping[str, Any]]:
+    """The packet that sendmsg(2) asks for, and the settings it was made by.
+
+    The caller sends it and turns ``Output.errno`` into the call's result. EMSGSIZE: longer than the send buffer, or
+    than a datagram can be. ENOTCONN, EISCONN: with or without a destination at the wrong time; and the errors of
+    `destination`, `ancillary.check` and `source`.
+    """
     so = lookup(node, sid)
+    if so.error:
+        number, so.error = so.error, 0
+        raise Errno(number)
     if addr is None:
         if so.faddr is None:
             raise Errno(ENOTCONN)
         dst, port = so.faddr, so.fport
     else:
-        if so.faddr is not None and so.kind == "udp6":
+        if so.faddr is not None:
             raise Errno(EISCONN)
         if so.kind == "udp6" and not port:
             raise Errno(EADDRNOTAVAIL)
-        dst = _destination(node, so, addr, zone, pktinfo[1] if pktinfo else 0)
-    oif = _forced(node, so, dst, pktinfo)
+        dst = addr
+    if len(data) > so.sndbuf:
+        raise Errno(EMSGSIZE)
+    settings = ancillary.merge(node, so, control)
+    info = settings.get("IPV6_PKTINFO")
+    if addr is not None:
+        dst = destination(node, so, addr, zone, info[1] if info else 0)
+    oif = forced(node, so, dst, settings)
     src = so.laddr
-    wanted = (pktinfo[0] if pktinfo else None) or (so.options.get("IPV6_PKTINFO") or (None, 0))[0]
-    if wanted is not None and wanted != in6.UNSPECIFIED:
-        src = wanted
-        if is_scoped(wanted) and oif is not None:
-            src = in6_setscope(wanted, oif) or wanted
-        own = node.own_address(src)
-        if own is None or own[1].anycast or not own[1].usable:
-            raise Errno(EADDRNOTAVAIL)
+    if info and info[0] is not None:
+        src = _named_source(node, info[0], oif)
     if src is not None and src[0] == 0xFF:
         src = None
-    multicast = dst[0] == 0xFF
-    if hoplimit is None:
-        option = so.options.get("IPV6_MULTICAST_HOPS" if multicast else "IPV6_UNICAST_HOPS", -1)
-        hlim = int(option) if option >= 0 else 0
-    else:
-        hlim = hoplimit if hoplimit >= 0 else 0
-    if len(data) > 65535:
-        raise Errno(EMSGSIZE)
-    if so.kind == "udp6":
-        if not so.lport:
-            _take_port(node, so, 0)
-        if len(data) > 65527:
-            raise Errno(EMSGSIZE)
-        payload = udp.build(in6.UNSPECIFIED, in6.UNSPECIFIED, so.lport, port, data)
-        out = Output("udp6_output", dst, IPPROTO_UDP, payload[:6] + b"\0\0" + payload[8:], cksum=6)
-        node.stat["udp6.opackets"] += 1
-    else:
-        cksum = -1
-        payload = data
-        if so.proto == IPPROTO_ICMPV6:
-            if len(data) < 4:
-                raise Errno(EINVAL)
-            cksum = 2
-            payload = data[:2] + b"\0\0" + data[4:]
-        out = Output("rip6_output", dst, so.proto, payload, cksum=cksum)
-        node.stat["rip6.opackets"] += 1
+    out = _udp_output(node, so, dst, port, data) if so.kind == "udp6" else _rip6_output(so, dst, data)
     out.src = src
-    out.hlim = hlim
+    out.hlim = _hop_limit(dst, settings)
     out.oif = oif
     out.socket = sid
-    out.loop = bool(so.options.get("IPV6_MULTICAST_LOOP", True))
-    out.dontfrag = bool(so.options.get("IPV6_DONTFRAG", False))
-    minmtu = int(so.options.get("IPV6_USE_MIN_MTU", -1))
-    out.minmtu = minmtu == 1 or (minmtu == -1 and multicast)
-    out.tclass = max(0, int(so.options.get("IPV6_TCLASS", 0)))
-    return out
+    ancillary.fill(so, out, settings)
+    node.stat["udp6.opackets" if so.kind == "udp6" else "rip6.opackets"] += 1
+    return out, settings
 
 
-def reachconf(node: Node, so: Socket, out: Output) -> None:
-    """IPV6_REACHCONF: the program has heard from the peer lately, so the next hop towards it works (RFC 2292 6).
+def _hop_limit(dst: bytes, settings: Mapping[str, Any]) -> int:
+    hlim = int(settings.get("IPV6_HOPLIMIT", -1))
+    if hlim < 0:
+        hlim = int(settings.get("IPV6_MULTICAST_HOPS" if dst[0] == 0xFF else "IPV6_UNICAST_HOPS", -1))
+    return max(hlim, 0)
 
-    Only while the neighbour is known, and only ``nd6_maxnudhint`` times in a row (`nd6.nd6_nud_hint`).
+
+def dress(node: Node, so: Socket, out: Output) -> None:
+    """Put the socket's sticky options into a segment that the kernel makes for it; needed where ``so.sticky`` is on.
+
+    An interface that has gone is passed over.
     """
-    if out.dst[0] == 0xFF or not so.options.get("IPV6_REACHCONF"):
-        return
+    out.hlim = _hop_limit(out.dst, so.options)
     try:
-        iface, nexthop, _ = ip6_output.outgoing(node, out.dst, out.oif)
+        out.oif = forced(node, so, out.dst, so.options)
     except Errno:
-        return
-    nd6.nd6_nud_hint(node, iface, nexthop)
+        out.oif = None
+    ancillary.fill(so, out, so.options)
+
+
+def _named_source(node: Node, addr: bytes, oif: Interface | None) -> bytes:
+    """The source address that IPV6_PKTINFO names; EADDRNOTAVAIL where it is not ours to use."""
+    src = addr
+    if is_scoped(addr) and oif is not None:
+        src = in6_setscope(addr, oif) or addr
+    own = node.own_address(src)
+    if own is None or own[1].anycast or not own[1].usable:
+        raise Errno(EADDRNOTAVAIL)
+    return src
+
+
+def _udp_output(node: Node, so: Socket, dst: bytes, port: int, data: bytes) -> Output:
+    if len(data) > 65527:
+        raise Errno(EMSGSIZE)
+    if not so.lport:
+        ports.take(node, so, 0)
+    payload = udp.build(in6.UNSPECIFIED, in6.UNSPECIFIED, so.lport, port, data)
+    return Output("udp6_output", dst, IPPROTO_UDP, payload[:6] + b"\0\0" + payload[8:], cksum=6)
+
+
+def _rip6_output(so: Socket, dst: bytes, data: bytes) -> Output:
+    """EINVAL: too short for its checksum (KAME rip6_output). The checksum of ICMPv6 is always the kernel's."""
+    if so.kind != "raw6":
+        raise Errno(EOPNOTSUPP)
+    cksum = 2 if so.proto == IPPROTO_ICMPV6 else int(so.options.get("IPV6_CHECKSUM", -1))
+    if cksum >= 0:
+        if len(data) < max(cksum + 2, 4 if so.proto == IPPROTO_ICMPV6 else 0):
+            raise Errno(EINVAL)
+        data = data[:cksum] + b"\0\0" + data[cksum + 2 :]
+    return Output("rip6_output", dst, so.proto, data, cksum=cksum)
+
+
+def path_mtu(node: Node, so: Socket) -> int:
+    """The path MTU towards the peer of a connected socket, octets; EHOSTUNREACH."""
+    assert so.faddr is not None
+    return ip6_output.outgoing(node, so.faddr, forced(node, so, so.faddr, so.options))[2]
+
+
+def refused(node: Node, out: Output, number: int) -> None:
+    """What a sender hears besides the errno: with IPV6_DONTFRAG the path MTU too (RFC 3542 11.2, 11.3)."""
+    so = node.sockets[out.socket]
+    if number == EMSGSIZE and out.dontfrag and so.options.get("IPV6_RECVPATHMTU"):
+        so.pathmtu = (out.dst, ip6_output.outgoing(node, out.dst, out.oif)[2])
+        node.wakeup(so.sid)
 
 
 def recvmsg(node: Node, sid: int) -> Message | None:
@@ -331,6 +434,8 @@ def recvmsg(node: Node, sid: int) -> Message | None:
     if so.error:
         number, so.error = so.error, 0
         raise Errno(number)
+    if so.pathmtu is not None:
+        return _pathmtu(node, so, *so.pathmtu)
     if not so.queue:
         return None
     message = so.queue.popleft()
@@ -338,82 +443,15 @@ def recvmsg(node: Node, sid: int) -> Message | None:
     return message
 
 
+def _pathmtu(node: Node, so: Socket, dst: bytes, mtu: int) -> Message:
+    """The empty message that tells of a path MTU (RFC 3542 11.3, KAME ip6_notify_pmtu)."""
+    so.pathmtu = None
+    addr, zone = sa6_recoverscope(dst)
+    control = (("IPV6_PATHMTU", (addr, zone, mtu)),)
+    return Message(b"", addr, 0, zone, in6.UNSPECIFIED, 0, 0, 0, node.clock.now, control)
+
+
 def readable(node: Node, sid: int) -> bool:
     """Something to receive, or an error to report."""
     so = lookup(node, sid)
-    return bool(so.queue) or bool(so.error)
-
-
-_NUMBERS = frozenset(
-    {"IPV6_UNICAST_HOPS", "IPV6_MULTICAST_HOPS", "IPV6_USE_MIN_MTU", "IPV6_TCLASS", "SO_SNDBUF", "IPV6_MULTICAST_IF"}
-)
-_FLAGS = frozenset(
-    {
-        "IPV6_MULTICAST_LOOP",
-        "IPV6_DONTFRAG",
-        "IPV6_REACHCONF",
-        "IPV6_V6ONLY",
-        "IPV6_RECVPKTINFO",
-        "IPV6_RECVHOPLIMIT",
-        "IPV6_RECVTCLASS",
-        "SO_REUSEPORT",
-        "SO_REUSEADDR",
-        "SO_DEBUG",
-    }
-)
-
-
-def setsockopt(node: Node, sid: int, name: str, value: Any) -> list[Action]:
-    """setsockopt(2) by the option's name. ENOPROTOOPT: unknown; EINVAL: out of range; ENXIO: no such interface."""
-    so = lookup(node, sid)
-    if name in ("IPV6_JOIN_GROUP", "IPV6_LEAVE_GROUP"):
-        return _membership(node, so, value[0], value[1], name == "IPV6_JOIN_GROUP")
-    if name in _NUMBERS:
-        number = int(value)
-        if name in ("IPV6_UNICAST_HOPS", "IPV6_MULTICAST_HOPS", "IPV6_TCLASS") and not -1 <= number <= 255:
-            raise Errno(EINVAL)
-        if name == "IPV6_MULTICAST_IF" and number:
-            through = node.interfaces_by_index.get(number)
-            if through is None or not through.multicast:
-                raise Errno(ENXIO)
-        so.options[name] = number
-    elif name in _FLAGS:
-        so.options[name] = bool(value)
-    elif name == "SO_RCVBUF":
-        if int(value) <= 0:
-            raise Errno(EINVAL)
-        so.rcvbuf = int(value)
-    elif name == "ICMP6_FILTER":
-        so.filter = frozenset(value)
-    elif name == "IPV6_PKTINFO":
-        if value[1] and value[1] not in node.interfaces_by_index:
-            raise Errno(ENXIO)
-        so.options[name] = (value[0], value[1])
-    else:
-        raise Errno(ENOPROTOOPT)
-    return []
-
-
-def _membership(node: Node, so: Socket, group: bytes, ifindex: int, join: bool) -> list[Action]:
-    """IPV6_JOIN_GROUP and IPV6_LEAVE_GROUP (RFC 3493 5.2)."""
-    if group[0] != 0xFF:
-        raise Errno(EINVAL)
-    if not ifindex:
-        dst = group
-        ifindex = node.outgoing(dst, None).index
-    iface = node.interfaces_by_index.get(ifindex)
-    if iface is None:
-        raise Errno(ENXIO)
-    embedded = in6_setscope(group, iface) or group
-    member = (embedded, ifindex)
-    if join:
-        if not iface.multicast:
-            raise Errno(EADDRNOTAVAIL)
-        if member in so.groups:
-            raise Errno(EADDRINUSE)
-        so.groups.append(member)
-        return mld6.in6_addmulti(node, iface, embedded)
-    if member not in so.groups:
-        raise Errno(EADDRNOTAVAIL)
-    so.groups.remove(member)
-    return mld6.in6_delmulti(node, iface, embedded)
+    return bool(so.queue) or bool(so.error) or so.pathmtu is not None
