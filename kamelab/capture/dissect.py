@@ -354,13 +354,41 @@ def _tcp(cursor: Cursor, src: bytes, dst: bytes) -> None:
         if header < tcp.HEADER_LEN:
             raise WireError(f"a TCP header length of {header}, less than {tcp.HEADER_LEN}", at)
         if header > tcp.HEADER_LEN:
-            cursor.octets("tcp.options", header - tcp.HEADER_LEN)
+            _tcp_options(cursor, header - tcp.HEADER_LEN)
         data = cursor.pos
         group.length = data - start
         if cursor.left():
             cursor.octets("tcp.payload", cursor.left())
     if cursor.pos > data:
         cursor.data(data)
+
+
+def _tcp_options(cursor: Cursor, size: int) -> None:
+    """The options: MSS, window scale and timestamps in fields, others by name (RFC 9293 3.2, RFC 7323)."""
+    begin = cursor.pos
+    end = cursor.take(size, "Options") + size
+    cursor.pos = begin
+    with cursor.group("tcp.options") as options:
+        octets = options.value = cursor.frame[begin:end]
+        options.length = size
+        options.label = f"Options: ({size} octets), {tcp.options_text(octets)}"
+        while cursor.pos < end:
+            at, kind = cursor.pos, cursor.peek()
+            length = 1 if kind == tcp.OPT_NOP else cursor.frame[at + 1] if at + 1 < end else 0
+            if kind == tcp.OPT_EOL or not length or at + length > end or (kind != tcp.OPT_NOP and length < 2):
+                cursor.unnamed("End of options" if kind == tcp.OPT_EOL else "Malformed option", end - at)
+            elif kind == tcp.OPT_MSS and length == 4:
+                cursor.unnamed("Maximum segment size, 4 octets", 2)
+                cursor.uint("tcp.options.mss_val")
+            elif kind == tcp.OPT_WSCALE and length == 3:
+                cursor.unnamed("Window scale, 3 octets", 2)
+                cursor.uint("tcp.options.wscale.shift")
+            elif kind == tcp.OPT_TIMESTAMP and length == 10:
+                cursor.unnamed("Timestamps, 10 octets", 2)
+                cursor.uint("tcp.options.timestamp.tsval")
+                cursor.uint("tcp.options.timestamp.tsecr")
+            else:
+                cursor.unnamed(f"Option {tcp.options_text(cursor.frame[at : at + length])}", length)
 
 
 def _data(cursor: Cursor, what: str = "") -> None:

@@ -1,7 +1,8 @@
 """The decode tree of ICMPv6 messages: echo, errors, Neighbor Discovery, Multicast Listener Discovery.
 
 RFC 4443, RFC 4861, RFC 4191 (preferences), RFC 2710 (MLD), RFC 3810 (MLDv2); the options of Neighbor Discovery are in
-`dissect_nd_options`. Left out: router renumbering, node information and inverse discovery, shown as unknown data.
+`dissect_nd_options`, node information and router renumbering in `dissect_nodeinfo`. Left out: inverse discovery, shown
+as unknown data.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kamelab.capture.dissect_nd_options import PREFERENCES, nd_options
+from kamelab.capture.dissect_nodeinfo import node_information, router_renumbering
 from kamelab.capture.tree import Cursor
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire.checksum import in6_cksum_ok
@@ -49,6 +51,9 @@ _CODES = {
     },
     icmp.TIME_EXCEEDED: {0: "hop limit exceeded in transit", 1: "fragment reassembly time exceeded"},
     icmp.PARAM_PROB: {0: "erroneous header field", 1: "unrecognised next header", 2: "unrecognised option"},
+    icmp.ROUTER_RENUMBER: {0: "command", 1: "result", 255: "sequence number reset"},
+    icmp.NI_QUERY: {0: "subject is an IPv6 address", 1: "subject is a name", 2: "subject is an IPv4 address"},
+    icmp.NI_REPLY: {0: "success", 1: "refused", 2: "unknown qtype"},
 }
 _RECORDS = {
     1: "mode is include",
@@ -70,7 +75,7 @@ def icmp6(cursor: Cursor, src: bytes, dst: bytes, quoted: Callable[[Cursor], Non
     with cursor.group("icmpv6") as group:
         kind = cursor.uint("icmpv6.type", _TYPES)
         group.label += f": {_TYPES.get(kind, f'type {kind}')}"
-        cursor.uint("icmpv6.code", _CODES.get(kind))
+        code = cursor.uint("icmpv6.code", _CODES.get(kind))
         good = in6_cksum_ok(src, dst, IPPROTO_ICMPV6, message) if cursor.whole else None
         cursor.checksum("icmpv6.checksum", good)
         match kind:
@@ -107,6 +112,10 @@ def icmp6(cursor: Cursor, src: bytes, dst: bytes, quoted: Callable[[Cursor], Non
                 cursor.address("icmpv6.mld.multicast_address")
             case icmp.MLDV2_REPORT:
                 _mldv2_report(cursor)
+            case icmp.NI_QUERY | icmp.NI_REPLY:
+                node_information(cursor, kind, code)
+            case icmp.ROUTER_RENUMBER:
+                router_renumbering(cursor)
             case _:
                 pass
         if cursor.left():

@@ -2,7 +2,7 @@
 
 KAME `icmp6.h`. A message begins with type, code and checksum; its *body* is what follows these 4 octets. The bodies
 of neighbour discovery are in `nd`, those of multicast listener discovery in `mld`. Those of router renumbering
-are in `rr`. Left out: the contents of node information queries (RFC 4620).
+are in `rr`, those of node information (RFC 4620) in `nodeinfo`.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ UNREACH_ADMIN: Final = 1
 UNREACH_SCOPE: Final = 2
 UNREACH_ADDR: Final = 3
 UNREACH_PORT: Final = 4
+UNREACH_POLICY: Final = 5
+UNREACH_REJECT: Final = 6
 TIMXCEED_HOPS: Final = 0
 TIMXCEED_REASSEMBLY: Final = 1
 PARAM_HEADER: Final = 0

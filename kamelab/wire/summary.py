@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from kamelab.wire import ether, exthdr, icmp6, in6, ip6, mld, nd, nd_options, tcp, udp
+from kamelab.wire import ether, exthdr, icmp6, in6, ip6, mld, nd, nd_options, summary_info, tcp, udp
 from kamelab.wire.buffer import Truncated, WireError
 from kamelab.wire.checksum import in6_cksum_ok
 
@@ -64,7 +64,7 @@ def protocol(frame: bytes) -> str:
         return "Ethernet"
     packet = frame[ether.HEADER_LEN :]
     try:
-        packet = packet[: ip6.HEADER_LEN + ip6.parse(packet).plen]
+        packet = packet[: exthdr.packet_size(packet)]
         nxt, at = exthdr.upper_layer(packet)
     except WireError:
         return "IPv6"
@@ -94,7 +94,7 @@ def packet_info(packet: bytes) -> str:
         head = ip6.parse(packet)
     except WireError as error:
         return _complaint(error)
-    size = ip6.HEADER_LEN + head.plen
+    size = exthdr.packet_size(packet)
     missing = size - len(packet)
     text = _chain(packet[:size], head, whole=missing <= 0, depth=0)
     if missing > 0 and "[truncated" not in text:
@@ -205,7 +205,7 @@ def _inner(packet: bytes, depth: int) -> str:
     names = f"{in6.ntop(head.src)} > {in6.ntop(head.dst)}"
     if depth >= 2:
         return f"{names}: {ip6.protocol_name(head.nxt)}"
-    size = ip6.HEADER_LEN + head.plen
+    size = exthdr.packet_size(packet)
     # What is quoted was cut to fit or changed on its way, so it can't be held to its checksum.
     return f"{names}: {_chain(packet[:size], head, whole=False, depth=depth + 1)}"
 
@@ -227,7 +227,9 @@ def _tcp(data: bytes) -> str:
     ack = f" ack {head.ack}" if head.flags & tcp.ACK else ""
     size = len(data) - head.offset
     flags = tcp.flags_text(head.flags)
-    return f"TCP {head.sport} > {head.dport} [{flags}] seq {head.seq}{ack} win {head.window} length {size}"
+    # Options are told of a SYN: later segments carry timestamps alone.
+    options = f" <{tcp.options_text(head.options)}>" if head.flags & tcp.SYN and head.options else ""
+    return f"TCP {head.sport} > {head.dport} [{flags}] seq {head.seq}{ack} win {head.window}{options} length {size}"
 
 
 def _icmp6(message: bytes, depth: int) -> str:
@@ -254,6 +256,10 @@ def _icmp6(message: bytes, depth: int) -> str:
         return _redirect(body)
     if kind in _MLD_TYPES:
         return _mld(kind, body)
+    if kind in (icmp6.NI_QUERY, icmp6.NI_REPLY):
+        return summary_info.node_information(kind, code, body)
+    if kind == icmp6.ROUTER_RENUMBER:
+        return summary_info.router_renumbering(code, body)
     return f"ICMPv6 {icmp6.type_name(kind)}{f' code {code}' if code else ''} length {len(message)}"
 
 
@@ -344,7 +350,11 @@ def _mld(kind: int, body: bytes) -> str:
         return f"MLDv2 report {', '.join(shown)}".rstrip()
     message = mld.Mld.parse(body)
     if kind == icmp6.MLD_QUERY:
-        version = "v2" if len(body) > mld.BODY_LEN else ""
         group = "" if in6.is_unspecified(message.group) else f" {in6.ntop(message.group)}"
-        return f"MLD{version} query{group} max delay {message.max_delay}"
+        if len(body) <= mld.BODY_LEN:
+            return f"MLD query{group} max delay {message.max_delay}"
+        query = mld.QueryV2.parse(body)
+        sources = "".join(f" {in6.ntop(a)}" for a in query.sources[:_SHOWN_ADDRESSES])
+        named = f" {{{sources[1:]}}}" if sources else ""
+        return f"MLDv2 query{group}{named} max delay {query.max_delay}"
     return f"MLD {'report' if kind == icmp6.MLD_REPORT else 'done'} {in6.ntop(message.group)}"

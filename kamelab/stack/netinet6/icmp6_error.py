@@ -1,4 +1,7 @@
-"""Making ICMPv6 errors: when not to answer, rate limits, how much to quote (RFC 4443 2.4, KAME icmp6.c icmp6_error)."""
+"""Making ICMPv6 errors: when not to answer, rate limits, how much to quote (RFC 4443 2.4, KAME icmp6.c icmp6_error).
+
+KAME IMPLEMENTATION 1.9, 1.11 (2001): as much of the offending packet as fits into 1280 octets, unchanged, as it came.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kamelab.stack.packet import Action, Output
 from kamelab.wire import exthdr, in6
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire.buffer import WireError
-from kamelab.wire.ip6 import IPPROTO_ICMPV6
+from kamelab.wire.ip6 import IPPROTO_ESP, IPPROTO_ICMPV6
 
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
@@ -30,20 +33,23 @@ def icmp6_error(
     *,
     rx_iface: Interface | None = None,
     lcast: bool = False,
+    decrypted: bool = False,
 ) -> list[Action]:
     """The error about packet ``data`` as a list of at most one action; empty where none may be sent.
 
     ``word`` is the message's second 32 bits (MTU or pointer). ``rx_iface``: where the packet came from; None for one of
-    this node itself. ``lcast``: it came as a link-layer multicast.
+    this node itself. ``lcast``: it came as a link-layer multicast. ``decrypted``: it came out of ESP, and a quote in
+    clear would give away what was protected.
     """
+    back = rx_iface or iface
     node.stat["icmp6.error"] += 1
     node.stat[f"icmp6.error.{kind}.{code}"] += 1
-    reason = _suppressed(node, data, kind, code, lcast) or ratelimited(node)
+    reason = "ICMP6_SUPPRESSED" if decrypted else _suppressed(node, back, data, kind, code, lcast)
+    reason = reason or ratelimited(node)
     if reason:
         node.count_reason(reason)
         node.suppressed(iface, reason, kind, code)
         return []
-    back = rx_iface or iface
     dst = in6_setscope(data[8:24], back)
     if dst is None:
         dst = in6.LOOPBACK
@@ -68,7 +74,7 @@ def icmp6_error(
     ]
 
 
-def _suppressed(node: Node, data: bytes, kind: int, code: int, lcast: bool) -> str:
+def _suppressed(node: Node, iface: Interface, data: bytes, kind: int, code: int, lcast: bool) -> str:
     """The reason not to answer, in the order of RFC 4443 2.4 e as KAME tests it; empty: answer."""
     if len(data) < 40:
         return "ICMP6_SUPPRESSED"
@@ -78,18 +84,20 @@ def _suppressed(node: Node, data: bytes, kind: int, code: int, lcast: bool) -> s
         return "ICMP6_SUPPRESSED_GROUP"
     if src == in6.UNSPECIFIED or src[0] == 0xFF:
         return "ICMP6_SUPPRESSED_GROUP"
-    own = node.own_address(src)
+    own = node.own_address(in6_setscope(src, iface) or src)
     if own is not None and own[1].anycast:
         return "ICMP6_SUPPRESSED_GROUP"
     try:
         nxt, offset = exthdr.upper_layer(data)
     except WireError:
         return ""
-    if nxt == IPPROTO_ICMPV6:
-        if len(data) <= offset:
-            return ""
-        if data[offset] < 128 or data[offset] == icmp.REDIRECT:
-            return "ICMP6_SUPPRESSED"
+    if nxt == IPPROTO_ESP:
+        return "ICMP6_SUPPRESSED"
+    if nxt == IPPROTO_ICMPV6 and (
+        # Without its type it may be an error.
+        len(data) <= offset or icmp.is_error(data[offset]) or data[offset] == icmp.REDIRECT
+    ):
+        return "ICMP6_SUPPRESSED"
     return ""
 
 

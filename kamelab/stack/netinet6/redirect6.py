@@ -54,15 +54,19 @@ def icmp6_redirect_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
     actions = nd6.nd6_cache_lladdr(node, iface, target, options.tlla, "REDIRECT", better=router)
     if node.routes.dynamic_count() < ROUTE_LIMIT:
         gateway = target if router else None
-        if route.plen == 128 and not route.dynamic:
+        known = route.plen == 128
+        if known and not route.dynamic:
             # A host route that was set by hand is modified, and stays (BSD rtredirect).
             flags = route.flags.replace("G", "") + "M"
-            node.routes.add(destination, 128, iface, gateway=gateway, flags=flags).mtu = route.mtu
+            made = node.routes.add(destination, 128, iface, gateway=gateway, flags=flags)
         else:
             made = node.routes.add(destination, 128, iface, gateway=gateway, flags="UHD")
-            made.mtu = route.mtu if route.plen == 128 else 0
             made.expire = node.clock.now + sysctl["net.inet6.icmp6.redirtimeout"] * SECOND
-            node.arm_expiry()
+        if known:
+            # What was found out of the path lives as long as it would have.
+            made.mtu = route.mtu
+            made.mtu_expire = route.expire if "W" in route.flags else route.mtu_expire
+        node.arm_expiry()
     return deliver("", actions)
 
 
@@ -78,6 +82,8 @@ def icmp6_redirect_output(
 
     Sent at most as often as errors are (KAME IMPLEMENTATION 1.9 (2001)).
     """
+    # "Asked for", as with errors: KAME counts before it looks whether one may be sent.
+    node.stat[f"icmp6.error.{icmp.REDIRECT}.0"] += 1
     sysctl = node.sysctl
     if not sysctl["net.inet6.ip6.forwarding"] or not sysctl["net.inet6.ip6.redirect"]:
         return []

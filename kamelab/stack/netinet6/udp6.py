@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kamelab.core.errors import ECONNREFUSED, EHOSTUNREACH
+from kamelab.stack.netinet6.icmp6_ctl import connected, ctlerror, prc
 from kamelab.stack.netinet6.icmp6_error import icmp6_error
-from kamelab.stack.netinet6.scope6 import in6_setscope, sa6_recoverscope
+from kamelab.stack.netinet6.scope6 import sa6_recoverscope
 from kamelab.stack.packet import Packet, Verdict, deliver, drop
 from kamelab.stack.socket.message import Message
 from kamelab.stack.socket.sockets import append
-from kamelab.wire import exthdr, udp
 from kamelab.wire import icmp6 as icmp
+from kamelab.wire import udp
 from kamelab.wire.buffer import WireError
 from kamelab.wire.checksum import in6_cksum_ok
 from kamelab.wire.ip6 import IPPROTO_UDP
 
 if TYPE_CHECKING:
-    from kamelab.stack.interface import Interface
+    from kamelab.stack.netinet6.icmp6_ctl import Quoted
     from kamelab.stack.node import Node
 
 
@@ -29,8 +29,7 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
     try:
         header = udp.parse(segment)
     except WireError:
-        node.stat["udp6.hdrops"] += 1
-        return drop("UDP_TOOSHORT")
+        return drop("UDP_HEADER")
     if header.length < 8 or header.length > len(segment):
         return drop("UDP_TOOSHORT")
     segment = segment[: header.length]
@@ -48,8 +47,8 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
         taken = full = 0
         for sid in node.udp_ports.get(header.dport, ()):
             so = node.sockets[sid]
-            if so.hears(pkt.dst, pkt.iface) and _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
-                if append(node, so, message):
+            if so.hears(pkt.dst, pkt.iface, pkt.src) and _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
+                if append(node, so, message, pkt):
                     taken += 1
                 else:
                     full += 1
@@ -66,7 +65,7 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
             if score > best_score:
                 best, best_score = sid, score
     if best:
-        if not append(node, node.sockets[best], message):
+        if not append(node, node.sockets[best], message, pkt):
             return drop("SOCK_FULL")
         return deliver(f"port {header.dport}")
     if pkt.lcast:
@@ -92,21 +91,19 @@ def _matches(pkt: Packet, sport: int, laddr: bytes | None, faddr: bytes | None, 
     return faddr is None or (faddr == pkt.src and fport == sport)
 
 
-def udp6_ctlinput(node: Node, iface: Interface, kind: int, code: int, quoted: bytes) -> None:
-    """An ICMPv6 error about one of our datagrams: a connected socket hears of it (KAME udp6_ctlinput)."""
-    if kind != icmp.DST_UNREACH or len(quoted) < 40:
+def udp6_ctlinput(node: Node, quoted: Quoted, kind: int, code: int) -> None:
+    """An ICMPv6 error about one of our datagrams: the connected socket hears of it (KAME udp6_ctlinput).
+
+    Of a dead host all sockets hear that are connected to it (BSD in6_pcbnotify).
+    """
+    error = ctlerror(kind, code)
+    if not error:
         return
-    try:
-        nxt, offset = exthdr.upper_layer(quoted)
-    except WireError:
-        return
-    if nxt != IPPROTO_UDP or len(quoted) < offset + 4:
-        return
-    dst = in6_setscope(quoted[24:40], iface)
-    sport = int.from_bytes(quoted[offset : offset + 2], "big")
-    dport = int.from_bytes(quoted[offset + 2 : offset + 4], "big")
-    for sid in node.udp_ports.get(sport, ()):
-        so = node.sockets[sid]
-        if so.faddr is not None and so.faddr == dst and so.fport == dport:
-            so.error = ECONNREFUSED if code == icmp.UNREACH_PORT else EHOSTUNREACH
-            node.wakeup(sid)
+    if prc(kind, code) == "PRC_HOSTDEAD":
+        heard = [so for so in node.sockets.values() if so.kind == "udp6" and so.faddr == quoted.dst]
+    else:
+        sockets = (node.sockets[sid] for sid in node.udp_ports.get(quoted.sport, ()))
+        heard = [so for so in sockets if so.fport == quoted.dport and connected(so, quoted)]
+    for so in heard:
+        so.error = error
+        node.wakeup(so.sid)
