@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kamelab.core.drops import REASONS
 from kamelab.core.errors import ENETDOWN
+from kamelab.stack.net import bpf
 from kamelab.stack.netinet6 import ip6_output, nd6, scope6
 from kamelab.stack.netinet6.nd6_state import DELAY, PROBE, REACHABLE, STALE, move
 from kamelab.stack.packet import Action, Discard, Held, Output, Release
@@ -56,6 +57,7 @@ def send(node: Node, out: Output) -> int:
         return out.errno
     if out.nxt == ip6.IPPROTO_ICMPV6 and out.payload:
         node.stat[f"icmp6.outhist.{out.payload[0]}"] += 1
+        prepared.iface.stat6[f"icmp6_out.{out.payload[0]}"] += 1
     iface = prepared.iface
     if len(prepared.packets) == 1:
         out.errno = link_output(
@@ -175,9 +177,13 @@ def transmit(
             now, node.name, rx_iface.name, "ip6_forward", pid, "forward", "", "RFC 8200 3", f"out of {iface.name}"
         )
         trace.also = 0
+    else:
+        iface.originated += 1
     tx = trace.frame(now, node.name, iface.name, pid, "tx", note or stage, trace.cause, trace.also, frame)
     iface.opackets += 1
     iface.obytes += len(frame)
+    if iface.taps:
+        bpf.tap(node, iface, frame)
     if arrives is not None:
         node.clock.send(now, arrives, frame, tx, True)
     else:

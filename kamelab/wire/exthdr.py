@@ -1,7 +1,8 @@
 """Extension headers of IPv6: options, routing, fragment, and the walk along the chain.
 
-RFC 8200 4, RFC 2711 (router alert), RFC 4302 2.2 (length of AH); KAME `ip6.h`, `ip6_input.c` ip6_nexthdr. Left out:
-jumbo payloads (RFC 2675), routing headers other than type 0 beyond their first octets, what is inside AH and ESP.
+RFC 8200 4, RFC 2711 (router alert), RFC 2675 (jumbo payload), RFC 4302 2.2 (length of AH); KAME `ip6.h`,
+`ip6_input.c` ip6_nexthdr. Left out: routing headers other than type 0 beyond their first octets, what is inside AH and
+ESP.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from kamelab.wire.ip6 import (
     IPPROTO_HOPOPTS,
     IPPROTO_ROUTING,
     NXT,
+    PLEN,
 )
 
 EXTENSION_HEADERS: Final = frozenset((IPPROTO_HOPOPTS, IPPROTO_ROUTING, IPPROTO_FRAGMENT, IPPROTO_AH, IPPROTO_DSTOPTS))
@@ -30,6 +32,9 @@ OPT_ROUTER_ALERT: Final = 5
 OPT_JUMBO: Final = 0xC2
 
 RTALERT_MLD: Final = 0
+
+ROUTING_TYPE0: Final = 0
+"""The source route of RFC 2460 4.4, retired by RFC 5095."""
 
 _FRAGMENT = struct.Struct("!BxHI")
 _MAX_OPTIONS = 256 * 8 - 2
@@ -109,6 +114,22 @@ def router_alert(nxt: int, value: int = RTALERT_MLD) -> bytes:
     return _options_header(nxt, option(OPT_ROUTER_ALERT, value.to_bytes(2, "big")))
 
 
+def jumbo_payload(options: bytes, rest: int) -> bytes:
+    """A hop-by-hop header, its next header 0, of encoded options and a jumbo payload option (RFC 2675 2).
+
+    ``rest``: octets that follow the header; the option tells these and the header itself. The option's alignment is
+    4n + 2. Raises WireError if the options don't fit.
+    """
+    pad = -len(options) % 4
+    if pad == 1:
+        options += b"\x00"
+    elif pad:
+        options += option(OPT_PADN, bytes(pad - 2))
+    header = _options_header(0, options + option(OPT_JUMBO, bytes(4)))
+    at = 2 + len(options) + 2
+    return header[:at] + (len(header) + rest).to_bytes(4, "big") + header[at + 4 :]
+
+
 def parse_fragment(data: bytes) -> Fragment:
     """Read a fragment header at the start of `data`; Truncated below 8 octets."""
     need(data, 8, "fragment header")
@@ -141,6 +162,23 @@ def build_routing0(nxt: int, segleft: int, addresses: tuple[bytes, ...]) -> byte
     if len(addresses) > 127 or any(len(a) != 16 for a in addresses):
         raise WireError("a routing header holds up to 127 addresses of 16 octets")
     return bytes((nxt, 2 * len(addresses), 0, segleft)) + bytes(4) + b"".join(addresses)
+
+
+def packet_size(packet: bytes) -> int:
+    """Octets that a packet has by its own account: payload length, or the jumbo payload option (RFC 2675 2).
+
+    Truncated below 40 octets. A payload length of 0 without that option is 0.
+    """
+    need(packet, HEADER_LEN, "IPv6 header")
+    plen = packet[PLEN] << 8 | packet[PLEN + 1]
+    if not plen and packet[NXT] == IPPROTO_HOPOPTS and len(packet) >= HEADER_LEN + 8:
+        try:
+            for kind, value, _ in options(packet[HEADER_LEN + 2 : HEADER_LEN + 8 * (packet[HEADER_LEN + 1] + 1)]):
+                if kind == OPT_JUMBO and len(value) == 4:
+                    plen = int.from_bytes(value, "big")
+        except Truncated:
+            pass
+    return HEADER_LEN + plen
 
 
 def upper_layer(packet: bytes) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The IPv6 header (RFC 8200 3) and the numbers of the protocols that follow it.
 
-KAME `ip6.h`. The offsets are for code that reads one field of a packet in place. Left out: jumbograms (RFC 2675).
+KAME `ip6.h`. The offsets are for code that reads one field of a packet in place.
 """
 
 from __future__ import annotations
@@ -90,6 +90,11 @@ def build(src: bytes, dst: bytes, nxt: int, payload: bytes, *, hlim: int = 64, t
     except struct.error as error:
         raise WireError(f"IPv6 header: {error}", PLEN) from None
     return head + payload
+
+
+def build_jumbo(src: bytes, dst: bytes, payload: bytes, *, hlim: int = 64, tclass: int = 0, flow: int = 0) -> bytes:
+    """A jumbogram: payload length 0; ``payload`` begins with the hop-by-hop header that tells it (RFC 2675 3)."""
+    return build(src, dst, IPPROTO_HOPOPTS, b"", hlim=hlim, tclass=tclass, flow=flow) + payload
 
 
 def parse(packet: bytes) -> Ip6:

@@ -1,4 +1,4 @@
-"""The cases of groups 2 and 3 of the IPv6 Ready core protocols test specification: numbers, parts, roles, titles.
+"""The cases of the IPv6 Ready core protocols test specification: numbers, parts, roles, titles.
 
 Cases 3.2.5 A to D are the second list of parts that stands under 3.2.4 where the two tests are printed as one.
 """
@@ -6,6 +6,8 @@ Cases 3.2.5 A to D are the second list of parts that stands under 3.2.4 where th
 from __future__ import annotations
 
 from typing import Final, NamedTuple
+
+from tests.conformance.base_cases import BASE
 
 HOST: Final = "host"
 ROUTER: Final = "router"
@@ -32,6 +34,10 @@ NOT_DERIVED: Final[dict[str, str]] = {}
 """Cases whose expected reaction does not follow from the text of the RFCs, each with why (`Case.name`)."""
 
 SEED_WINS: Final[dict[str, str]] = {
+    "v6LC.1.1.10h": "KAME's kernel forwards multicast for a multicast routing daemon only: nothing leaves",
+    "v6LC.1.1.10k": "as 1.1.10h",
+    "v6LC.1.2.7g": "a packet to a group of others is heard only where somebody listens to all groups: mld6d is started",
+    "v6LC.1.2.10b": "KAME follows type 0; RFC 5095's way is net.inet6.ip6.rthdr0=0, with which the case is played",
     "v6LC.2.1.2a": "KAME holds one packet (nd6_maxqueuelen), the least that RFC 4861 7.2.2 allows",
     "v6LC.2.1.2b": "KAME holds one packet a neighbor (nd6_maxqueuelen), the least that RFC 4861 7.2.2 allows",
     "v6LC.2.1.14": "KAME answers for an anycast address at once, without the random delay that RFC 4861 7.2.7 asks for;"
@@ -39,6 +45,15 @@ SEED_WINS: Final[dict[str, str]] = {
     "v6LC.2.2.1": "the solicitations are rtsol's: KAME's kernel sends none",
     "v6LC.2.2.12a": "the closing control advertises the prefix too: KAME detaches a prefix whose routers are all"
     " unreachable while another router is there",
+    "v6LC.4.1.6a": "KAME stores a path MTU below 1280 and puts a fragment header into every packet, as RFC 1981 wants;"
+    " RFC 8201's way is net.inet6.ip6.pmtu_below_min=0, played too",
+    "v6LC.4.1.6b": "as 4.1.6a",
+    "v6LC.4.1.10": "KAME sends multicast at 1280 octets unless the program says otherwise, and heeds packet-too-big"
+    " about it with net.inet6.ip6.mcast_pmtu=1 only; both are played",
+    "v6LC.4.1.11": "as 4.1.10",
+    "v6LC.5.1.2d": "all-routers is rtadvd's group: KAME's kernel does not join it",
+    "v6LC.5.1.4b": "KAME's kernel forwards multicast for a multicast routing daemon only, so that there is nothing too"
+    " big to report: neither packet nor error leaves",
     "v6LC.3.2.2": "KAME looks once a second (nd6_prune) for what has expired",
 }
 """Cases where KAME has a way of its own within, or beside, what the RFC says; each with what it does."""
@@ -410,6 +425,73 @@ _TABLE: Final = """
   H B Prefix Lifetime greater than 2 hours
   H C Prefix Lifetime less than the Stored Lifetime and the Stored Lifetime is less than 2 hours
   H D Prefix Lifetime less than 2 hours and the Stored Lifetime is greater than 2 hours
+4.1.1 - Confirm Ping
+  HR A ICMPv6 Echo Request 64 octets
+  HR B ICMPv6 Echo Request 1280 octets
+  HR C ICMPv6 Echo Request 1500 octets
+4.1.2 HR Stored PMTU
+4.1.3 HR Non-zero ICMPv6 Code
+4.1.4 HR Reduce PMTU On-link
+4.1.5 HR Reduce PMTU Off-link
+4.1.6 - Receiving MTU Below IPv6 Minimum Link MTU
+  HR A MTU equal to 56
+  HR B MTU equal to 1279
+4.1.7 - Increase Estimate
+  HR A MTU increase
+  HR B MTU equal to 0x1FFFFFFF
+4.1.8 H Router Advertisement with MTU Option
+4.1.9 HR Checking For Increase in PMTU
+4.1.10 HR Multicast Destination, One Router
+4.1.11 HR Multicast Destination, Two Routers
+5.1.1 HR Transmitting Echo Requests
+5.1.2 - Replying to Echo Requests
+  HR A Request sent to Link-Local address
+  HR B Request sent to global address
+  HR C Request sent to multicast address, All Nodes Addresses
+  R D Request sent to multicast address, All Routers Addresses
+  HR E Request sent to unspecified address
+  HR F Request sent to loopback address
+  HR G Request sent to Site-Local address
+5.1.3 - Destination Unreachable Message Generation
+  R A Route Unreachable
+  R B Address Unreachable
+  HR C Port Unreachable, Link-Local Address
+  HR D Port Unreachable, Global Address
+  R E Beyond Scope of Source Address
+5.1.4 - Packet Too Big Message Generation
+  R A Unicast Destination
+  R B Multicast Destination
+5.1.5 - Hop Limit Exceeded, Time Exceeded Generation
+  R A Receive Hop Limit 0
+  R B Decrement Hop Limit to 0
+5.1.6 HR Erroneous Header Field, Parameter Problem Generation
+5.1.7 HR Unrecognized Next Header, Parameter Problem Generation
+5.1.8 HR Unknown Informational Message Type
+5.1.9 - Error Condition With ICMPv6 Error Message
+  R A Reception of Flawed Destination Unreachable Code 0 with Address Unreachable
+  R B Reception of Flawed Destination Unreachable Code 3 with Hop Limit = 0
+  R C Reception of Flawed Time Exceeded Code 0 with No Route To Destination
+  R D Reception of Flawed Time Exceeded Code 1 with No Route To Destination
+  R E Reception of Flawed Packet Too Big with Address Unreachable
+  R F Reception of Flawed Parameter Problem with Hop Limit = 0
+5.1.10 - Error Condition With Multicast Destination
+  HR A UDP Port Unreachable
+  HR B Echo Request Reassembly Timeout
+5.1.11 - Error Condition With Non-Unique Source, Unspecified
+  HR A UDP Port Unreachable
+  R B Echo Request Too Big
+  HR C Echo Request Reassembly Timeout
+  HR D Echo Request with Unknown Option in Destination Options
+5.1.12 - Error Condition With Non-Unique Source, Multicast
+  HR A UDP Port Unreachable
+  R B Echo Request Too Big
+  HR C Echo Request Reassembly Timeout
+  HR D Echo Request with Unknown Option in Destination Options
+5.1.13 - Error Condition With Non-Unique Source, Anycast
+  R A UDP Port Unreachable
+  R B Echo Request Too Big
+  R C Echo Request Reassembly Timeout
+  R D Echo Request with Unknown Option in Destination Options
 """
 
 
@@ -431,4 +513,4 @@ def _roles(letters: str) -> tuple[str, ...]:
     return tuple(role for letter, role in (("H", HOST), ("R", ROUTER)) if letter in letters)
 
 
-CASES: Final = _read(_TABLE)
+CASES: Final = (*_read(BASE), *_read(_TABLE))

@@ -5,9 +5,14 @@ from __future__ import annotations
 from tests.conformance import (
     advertisements,
     autoconf,
+    base_exthdr,
+    base_fragment,
+    base_header,
     dad,
     discovery_host,
     discovery_router,
+    icmp6_cases,
+    pmtu_cases,
     redirects,
     resolution,
     solicitations,
@@ -15,7 +20,10 @@ from tests.conformance import (
 from tests.conformance.cases import Case
 from tests.conformance.registry import runs as _runs
 
-GROUPS = (resolution, solicitations, advertisements, discovery_host, discovery_router, redirects, dad, autoconf)
+GROUPS = (
+    *(base_header, base_exthdr, base_fragment, pmtu_cases, icmp6_cases),
+    *(resolution, solicitations, advertisements, discovery_host, discovery_router, redirects, dad, autoconf),
+)
 
 
 def runs() -> list[tuple[Case, str]]:

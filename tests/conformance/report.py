@@ -18,10 +18,11 @@ _HEAD: Final = """\
 <!-- Made by `python -m tests.conformance`; a test checks that it is up to date. -->
 
 `tests/conformance/` plays the cases of the IPv6 Ready core protocols test specification (phase 2) against a node of
-kamelab, on virtual time: groups 2 (neighbor discovery) and 3 (autoconfiguration and duplicate address detection), each
-case for hosts, for routers, or for both. The node under test stands alone among testers made of raw frames; what it
-sends is checked field by field, and a state of its neighbor cache is judged from its packets, never from its tables.
-What is expected follows from RFC 4861 and RFC 4862, and from KAME where it has a way of its own.
+kamelab, on virtual time: groups 1 (base specification), 2 (neighbor discovery), 3 (autoconfiguration and duplicate
+address detection), 4 (path MTU discovery) and 5 (ICMPv6), each case for hosts, for routers, or for both. The node under
+test stands alone among testers made of raw frames; what it sends is checked field by field, and a state of its neighbor
+cache is judged from its packets, never from its tables. What is expected follows from RFC 8200, 4861, 4862, 8201 and
+4443, and from KAME where it has a way of its own.
 
     pytest tests/conformance                        all of them, in a few seconds
     pytest tests/conformance -k 'v6LC.2.1.8'        one test
@@ -33,11 +34,16 @@ What is expected follows from RFC 4861 and RFC 4862, and from KAME where it has 
 """
 
 _GROUPS: Final = {
+    "1.1": "1.1 The IPv6 header",
+    "1.2": "1.2 Extension headers",
+    "1.3": "1.3 Fragments",
     "2.1": "2.1 Address resolution and neighbor unreachability detection",
     "2.2": "2.2 Router and prefix discovery",
     "2.3": "2.3 Redirect",
     "3.1": "3.1 Duplicate address detection",
     "3.2": "3.2 Address autoconfiguration",
+    "4.1": "4.1 Path MTU discovery",
+    "5.1": "5.1 ICMPv6",
 }
 
 

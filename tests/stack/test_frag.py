@@ -87,8 +87,9 @@ def test_an_atomic_fragment_is_a_packet_of_its_own(wires: Wires) -> None:
         piece(0, True, WHOLE[:64]),  # an exact duplicate
     ],
 )
-def test_an_overlapping_fragment_is_dropped_and_logged_and_the_rest_completes(wires: Wires, bad: bytes) -> None:
+def test_kame_dropped_an_overlapping_fragment_and_completed_the_rest(wires: Wires, bad: bytes) -> None:
     h1 = host(wires)
+    syscalls.sysctl_set(h1, "net.inet6.ip6.frag_overlap", 1)
     parts = pieces()
     for packet in (parts[0], parts[1], bad, parts[2], parts[3]):
         wires.inject(h1, packet)
@@ -106,11 +107,13 @@ def test_an_overlapping_fragment_is_dropped_and_logged_and_the_rest_completes(wi
         ([piece(800, True, bytes(8)), piece(0, True, bytes(8))], piece(16, False, bytes(8))),  # an end before data
     ],
 )
-def test_an_end_that_cannot_be(wires: Wires, held: list[bytes], bad: bytes) -> None:
+@pytest.mark.parametrize("kame", [0, 1])
+def test_an_end_that_cannot_be(wires: Wires, held: list[bytes], bad: bytes, kame: int) -> None:
     h1 = host(wires)
+    syscalls.sysctl_set(h1, "net.inet6.ip6.frag_overlap", kame)
     for packet in (*held, bad):
         wires.inject(h1, packet)
-    assert wires.drops(h1, 3) == ["FRAG_OVERLAP"]
+    assert wires.drops(h1, 3) == ["FRAG_OVERLAP"] * (1 if kame else 1 + len(held))
     assert "ip6.reassembled" not in h1.counters()
 
 
@@ -123,13 +126,25 @@ def test_a_length_that_is_no_multiple_of_8_and_a_packet_too_large_are_told(wires
     assert problems == [4, 42]
 
 
-def test_a_packet_that_grows_too_large_by_its_own_headers_ends_whole(wires: Wires) -> None:
+@pytest.mark.parametrize("first_comes_last", [False, True])
+def test_a_fragment_that_is_too_far_out_for_the_headers_of_the_first_is_told(
+    wires: Wires, first_comes_last: bool
+) -> None:
+    """65535 octets count the headers before the fragment header too, which only the first fragment shows."""
     h1 = host(wires)
     head = exthdr.destination_options(44, b"")
-    wires.inject(h1, ip6.build(STRANGER, OWN, 60, head + exthdr.build_fragment(58, 0, True, 3) + bytes(40000)))
-    wires.inject(h1, piece(40000, False, bytes(25530), 3))
-    assert wires.drops(h1, 3) == ["FRAG_TOOBIG", "FRAG_TOOBIG"]
-    assert h1.reassembly == {}
+    packets = [
+        ip6.build(STRANGER, OWN, 60, head + exthdr.build_fragment(58, 0, True, 3) + bytes(40000)),
+        piece(40000, False, bytes(25530), 3),
+    ]
+    for packet in reversed(packets) if first_comes_last else packets:
+        wires.inject(h1, packet)
+    assert wires.drops(h1, 3) == ["FRAG_TOOBIG"]
+    (told,) = wires.sent(h1, icmp.PARAM_PROB, 3)
+    assert (told.message[1], int.from_bytes(told.message[4:8], "big")) == (icmp.PARAM_HEADER, 42)
+    assert told.message[8:48] == packets[1][:40]
+    (queue,) = h1.reassembly.values()
+    assert [(at, len(data)) for at, data, _ in queue.pieces] == [(0, 40000)]
 
 
 def test_the_rest_is_waited_for_60_seconds_and_the_sender_is_told_if_the_first_came(wires: Wires) -> None:

@@ -163,7 +163,7 @@ def ra(
             ),
             "fe80::1 > ff02::16: MLDv2 report ff05::1 to_ex, ff05::2 to_in {2001:db8:1::1}",
         ),
-        (icmp(A, B, icmp6.NI_QUERY, bytes(12), 1), f"{A} > {B}: ICMPv6 node information request code 1 length 16"),
+        (icmp(A, B, icmp6.NI_QUERY, bytes(12), 1), f"{A} > {B}: node information query noop"),
         (icmp(A, B, 200, b""), f"{A} > {B}: ICMPv6 #200 length 4"),
         (ether.header(M2, M1) + UDP_PACKET, f"{A} > {B}: UDP 40000 > 33434 length 12"),
         (frame(A, B, 59, b""), f"{A} > {B}: no next header"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core.errors import EADDRNOTAVAIL, EINVAL, Errno
 from kamelab.stack.interface import INFINITE, Address
-from kamelab.stack.netinet6 import mld6, nd6_dad, nd6_prefix
+from kamelab.stack.netinet6 import mld6, nd6_dad, nd6_prefix, nodeinfo
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope
 from kamelab.stack.packet import Action
 from kamelab.wire import in6
@@ -102,11 +102,14 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
     node.addresses_changed()
     actions: list[Action] = []
     if not iface.loopback:
-        if not iface.joined and iface.multicast:
+        first = not iface.joined and iface.multicast
+        if first:
             iface.joined = True
             actions += join_interface_groups(node, iface)
         # Anycast addresses too: they are solicited in the same way (RFC 4291 2.7.1).
         actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.solicited_node(address.addr), iface) or b"")
+        if first:
+            actions += nodeinfo.ni_join(node, iface)
     if address.addr != in6.LOOPBACK:
         # Without nd6_useloopback they are reached through the interface, which hands back frames to its own MAC.
         around = iface.mac and not node.sysctl["net.inet6.icmp6.nd6_useloopback"]
@@ -124,14 +127,16 @@ def in6_ifadd(node: Node, iface: Interface, address: Address, *, dad_delay: bool
 
 
 def join_interface_groups(node: Node, iface: Interface) -> list[Action]:
-    """ff02::1 and the multicast routes that every IPv6 interface has (KAME IMPLEMENTATION 1.15.1 (2001))."""
+    """ff02::1 and the multicast routes that every IPv6 interface has.
+
+    KAME IMPLEMENTATION 1.15.1 (2001), KAME in6_update_ifa.
+    """
     link = in6_setscope(b"\xff\x02" + bytes(14), iface) or b""
     node.routes.add(link, 32, iface, flags="UC")
     local = in6_setscope(b"\xff\x01" + bytes(14), iface) or b""
     node.routes.add(local, 32, iface, flags="UC")
     actions = mld6.in6_addmulti(node, iface, in6_setscope(in6.ALLNODES, iface) or b"")
-    actions += mld6.in6_addmulti(node, iface, in6_setscope(in6.IFLOCAL_ALLNODES, iface) or b"")
-    return actions
+    return actions + mld6.in6_addmulti(node, iface, in6_setscope(in6.IFLOCAL_ALLNODES, iface) or b"")
 
 
 def in6_control_delete(node: Node, iface: Interface, addr: bytes, zone: int) -> list[Action]:
@@ -188,6 +193,7 @@ def _loopback_addresses(node: Node, iface: Interface) -> None:
         address.vltime = address.pltime = INFINITE
         in6_ifadd(node, iface, address, dad_delay=False)
     join_interface_groups(node, iface)
+    nodeinfo.ni_join(node, iface)
 
 
 def loopback_forget(node: Node, iface: Interface) -> None:
@@ -201,11 +207,9 @@ def loopback_forget(node: Node, iface: Interface) -> None:
 
 
 def in6_if_down(node: Node, iface: Interface) -> list[Action]:
-    """The interface went down: detection stops, the neighbour cache empties, memberships fall silent."""
+    """The interface went down: detection stops, memberships fall silent."""
     for address in iface.addresses:
         if address.dad is not None:
             nd6_dad.nd6_dad_stop(address)
-    for group in iface.groups.values():
-        if group.timer is not None:
-            group.timer.cancel()
+    mld6.mld6_if_down(node, iface)
     return []

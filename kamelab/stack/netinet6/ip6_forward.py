@@ -1,4 +1,7 @@
-"""Forwarding (KAME ip6_forward.c; RFC 8200 3, RFC 4291 2.5.6, RFC 4443; the order of tests is KAME's)."""
+"""Forwarding (KAME ip6_forward.c; RFC 8200 3, RFC 4291 2.5.6, RFC 4443; the order of tests is KAME's).
+
+The MTU that counts is the link's, whatever path MTU the router has learned for itself. Left out: IPsec, the firewall.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from kamelab.stack.netinet6.scope6 import is_scoped, zone_of
 from kamelab.stack.packet import Action, Forward, Packet, Verdict, drop
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire import in6
+from kamelab.wire.ip6 import MIN_MTU
 
 if TYPE_CHECKING:
     from kamelab.stack.node import Node
@@ -27,7 +31,7 @@ def ip6_forward(node: Node, pkt: Packet) -> Verdict:
         return _refuse(node, pkt, "FWD_SRC_UNSPECIFIED")
     if pkt.hlim <= 1:
         return drop("FWD_HLIM", _error(node, pkt, icmp.TIME_EXCEEDED, icmp.TIMXCEED_HOPS))
-    route = node.routes.lookup(dst)
+    route = node.routes.lookup(dst, True)
     node.stat["ip6.forward_cachemiss"] += 1
     if route is None:
         return drop("FWD_NOROUTE", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_NOROUTE))
@@ -41,17 +45,21 @@ def ip6_forward(node: Node, pkt: Packet) -> Verdict:
         return _refuse(node, pkt, "FWD_SCOPE_SRC", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_SCOPE))
     if is_scoped(dst) and zone_of(dst) != out.index:
         return _refuse(node, pkt, "FWD_SCOPE_DST")
-    mtu = route.mtu or out.ipv6_mtu()
+    mtu = out.ipv6_mtu()
     if len(data) > mtu:
-        return drop("FWD_TOOBIG", _error(node, pkt, icmp.PACKET_TOO_BIG, 0, mtu))
-    nexthop = route.gateway if route.gateway is not None else dst
+        return drop("FWD_TOOBIG", _error(node, pkt, icmp.PACKET_TOO_BIG, 0, max(mtu, MIN_MTU)))
+    nexthop = route.gateway if route.gateway is not None and not route.own else dst
     packet = b"%b%c%b" % (data[:7], data[7] - 1, data[8:])
     actions: list[Action] = []
-    if out is iface:
+    if out is iface and not pkt.srcrt and "D" not in route.flags and "M" not in route.flags:
         if out.pointopoint and route.gateway is None:
             return drop("FWD_P2P_BACK", _error(node, pkt, icmp.DST_UNREACH, icmp.UNREACH_ADDR))
-        if "D" not in route.flags:
-            actions = icmp6_redirect_output(node, iface, data, src, dst, nexthop)
+        actions = icmp6_redirect_output(node, iface, data, src, dst, nexthop)
+    if out.loopback and not route.own:
+        node.log(
+            f"ip6_forward: outgoing interface is loopback. src {node.text(src)}, dst {node.text(dst)},"
+            f" nxt {data[6]}, rcvif {iface.name}, outif {out.name}"
+        )
     return Forward(out, nexthop, packet, actions)
 
 

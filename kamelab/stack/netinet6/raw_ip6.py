@@ -8,6 +8,7 @@ from kamelab.stack.netinet6.scope6 import sa6_recoverscope
 from kamelab.stack.packet import Packet
 from kamelab.stack.socket.message import Message
 from kamelab.stack.socket.sockets import append
+from kamelab.wire.checksum import in6_cksum_ok
 from kamelab.wire.ip6 import IPPROTO_ICMPV6
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ def rip6_input(node: Node, pkt: Packet, payload: bytes, proto: int = IPPROTO_ICM
         return 0
     node.stat["rip6.ipackets"] += 1
     taken = 0
+    matched = False
     plain: tuple[bytes, int] | None = None
     for sid in node.raw_sockets:
         so = node.sockets[sid]
-        if so.proto != proto:
+        if so.proto != proto and (so.proto or proto == IPPROTO_ICMPV6):
             continue
         if so.faddr is not None and so.faddr != pkt.src:
             continue
@@ -33,18 +35,28 @@ def rip6_input(node: Node, pkt: Packet, payload: bytes, proto: int = IPPROTO_ICM
             continue
         if pkt.dst[0] == 0xFF and not so.hears(pkt.dst, pkt.iface) and not _kernel_group(pkt):
             continue
+        matched = True
         if plain is None:
             plain = sa6_recoverscope(pkt.src)
             dst = sa6_recoverscope(pkt.dst)[0]
         tclass = (pkt.data[0] & 0x0F) << 4 | pkt.data[1] >> 4
         message = Message(payload, plain[0], 0, plain[1], dst, pkt.iface.index, pkt.hlim, tclass, node.clock.now)
-        if append(node, so, message):
+        if so.proto != IPPROTO_ICMPV6 and so.options.get("IPV6_CHECKSUM", -1) >= 0:
+            node.stat["rip6.isum"] += 1
+            if not in6_cksum_ok(pkt.data[8:24], pkt.data[24:40], proto, payload):
+                node.stat["rip6.badsum"] += 1
+                continue
+        if append(node, so, message, pkt):
             taken += 1
+    if not matched:
+        node.stat["rip6.nosock"] += 1
+        if pkt.dst[0] == 0xFF:
+            node.stat["rip6.nosockmcast"] += 1
     if taken:
         node.stat["rip6.delivered"] += taken
     return taken
 
 
 def _kernel_group(pkt: Packet) -> bool:
-    """The interface is in the group for another's sake: raw sockets hear it too, as on every BSD."""
-    return pkt.dst in pkt.iface.groups
+    """The interface is in the group for another's sake, or a router's alert: raw sockets hear it, as on every BSD."""
+    return pkt.dst in pkt.iface.groups or pkt.rtalert >= 0
