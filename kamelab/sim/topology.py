@@ -35,8 +35,16 @@ class Network:
         loss: float = 0.0,
         mtu: int = 1500,
         up: bool = True,
+        switch: bool = False,
+        jitter: int = 0,
+        duplicate: float = 0.0,
+        reorder: float = 0.0,
+        corrupt: float = 0.0,
+        queue: int = 0,
     ) -> Link:
-        """A new link; latency in ns one way, bandwidth in bits per second, loss as a probability."""
+        """A new link; latency (one way) and jitter in ns, bandwidth in bits per second, queue in frames, loss,
+        duplicate, reorder and corrupt as probabilities.
+        """
         link = Link(
             name,
             self.clock,
@@ -48,6 +56,12 @@ class Network:
             loss=loss,
             mtu=mtu,
             up=up,
+            switch=switch,
+            jitter=jitter,
+            duplicate=duplicate,
+            reorder=reorder,
+            corrupt=corrupt,
+            queue=queue,
         )
         self.links[name] = link
         return link
@@ -68,7 +82,7 @@ class Network:
         """``link NAME up|down``: interfaces on it lose or regain their carrier."""
         link = self.links[name]
         if link.up != up:
-            link.up = up
+            link.power(up)
             for iface in link.stations:
                 iface.node.link_changed(iface)
 
@@ -91,6 +105,8 @@ class Network:
             for arg in timer.args:
                 if isinstance(arg, bytes) and len(arg) == 16 and node is not None:
                     words.append(node.text(arg))
+                elif isinstance(arg, int) and timer.method == "tcp_timer":
+                    words.append(f"socket {arg}")
                 elif isinstance(arg, int) and node is not None and timer.owner is node and not words:
                     iface = node.interfaces_by_index.get(arg)
                     words.append(iface.name if iface is not None else str(arg))
