@@ -15,6 +15,7 @@ ENXIO = 6
 EBADF = 9
 ECHILD = 10
 EACCES = 13
+EBUSY = 16
 EEXIST = 17
 ENOTDIR = 20
 EISDIR = 21
@@ -22,6 +23,8 @@ EINVAL = 22
 ENOTTY = 25
 EPIPE = 32
 EAGAIN = 35
+EINPROGRESS = 36
+EALREADY = 37
 EMSGSIZE = 40
 ENOPROTOOPT = 42
 EPROTONOSUPPORT = 43
@@ -31,6 +34,8 @@ EADDRINUSE = 48
 EADDRNOTAVAIL = 49
 ENETDOWN = 50
 ENETUNREACH = 51
+ECONNABORTED = 53
+ECONNRESET = 54
 ENOBUFS = 55
 EISCONN = 56
 ENOTCONN = 57
@@ -38,6 +43,7 @@ ETIMEDOUT = 60
 ECONNREFUSED = 61
 EHOSTDOWN = 64
 EHOSTUNREACH = 65
+EDQUOT = 69
 
 _WORDS: dict[int, tuple[str, str]] = {
     EPERM: ("EPERM", "Operation not permitted"),
@@ -49,6 +55,7 @@ _WORDS: dict[int, tuple[str, str]] = {
     EBADF: ("EBADF", "Bad file descriptor"),
     ECHILD: ("ECHILD", "No child processes"),
     EACCES: ("EACCES", "Permission denied"),
+    EBUSY: ("EBUSY", "Device busy"),
     EEXIST: ("EEXIST", "File exists"),
     ENOTDIR: ("ENOTDIR", "Not a directory"),
     EISDIR: ("EISDIR", "Is a directory"),
@@ -56,6 +63,8 @@ _WORDS: dict[int, tuple[str, str]] = {
     ENOTTY: ("ENOTTY", "Inappropriate ioctl for device"),
     EPIPE: ("EPIPE", "Broken pipe"),
     EAGAIN: ("EAGAIN", "Resource temporarily unavailable"),
+    EINPROGRESS: ("EINPROGRESS", "Operation now in progress"),
+    EALREADY: ("EALREADY", "Operation already in progress"),
     EMSGSIZE: ("EMSGSIZE", "Message too long"),
     ENOPROTOOPT: ("ENOPROTOOPT", "Protocol not available"),
     EPROTONOSUPPORT: ("EPROTONOSUPPORT", "Protocol not supported"),
@@ -65,6 +74,8 @@ _WORDS: dict[int, tuple[str, str]] = {
     EADDRNOTAVAIL: ("EADDRNOTAVAIL", "Can't assign requested address"),
     ENETDOWN: ("ENETDOWN", "Network is down"),
     ENETUNREACH: ("ENETUNREACH", "Network is unreachable"),
+    ECONNABORTED: ("ECONNABORTED", "Software caused connection abort"),
+    ECONNRESET: ("ECONNRESET", "Connection reset by peer"),
     ENOBUFS: ("ENOBUFS", "No buffer space available"),
     EISCONN: ("EISCONN", "Socket is already connected"),
     ENOTCONN: ("ENOTCONN", "Socket is not connected"),
@@ -72,6 +83,7 @@ _WORDS: dict[int, tuple[str, str]] = {
     ECONNREFUSED: ("ECONNREFUSED", "Connection refused"),
     EHOSTDOWN: ("EHOSTDOWN", "Host is down"),
     EHOSTUNREACH: ("EHOSTUNREACH", "No route to host"),
+    EDQUOT: ("EDQUOT", "Disc quota exceeded"),
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Protocol
 
 from kamelab.core.timers import Timer
+from kamelab.stack.state import MldLink
 
 if TYPE_CHECKING:
     from kamelab.stack.netinet6.nd6_state import Neighbor
@@ -142,6 +144,7 @@ class Interface:
         "linkmtu",
         "loopback",
         "mac",
+        "mld",
         "mtu",
         "multicast",
         "name",
@@ -151,14 +154,18 @@ class Interface:
         "obytes",
         "oerrors",
         "opackets",
+        "originated",
         "pointopoint",
         "prefer_source",
         "prefixes",
+        "promisc",
         "reachable",
         "reachable_at",
         "refuses_own",
         "retrans",
         "simplex",
+        "stat6",
+        "taps",
         "up",
         "up_at",
     )
@@ -188,6 +195,7 @@ class Interface:
         self.disabled = False
         self.addresses: list[Address] = []
         self.groups: dict[bytes, Group] = {}
+        self.mld = MldLink()
         self.filter: dict[bytes, int] = {}
         """Link-layer multicast addresses that are let in, each with the number of groups behind it."""
         self.history = b""
@@ -214,10 +222,18 @@ class Interface:
         self.ipackets = 0
         self.ierrors = 0
         self.opackets = 0
+        self.originated = 0
+        """Packets sent that began at this node."""
+        self.stat6: defaultdict[str, int] = defaultdict(int)
+        """IPv6 counters by name (`netinet6.in6_ifstat`)."""
         self.oerrors = 0
         self.ibytes = 0
         self.obytes = 0
         self.drops = 0
+        self.taps: list[int] = []
+        """Packet filter descriptors that see its frames (`net.bpf`), by socket number."""
+        self.promisc = 0
+        """How many of them asked for promiscuous mode."""
 
     @property
     def running(self) -> bool:

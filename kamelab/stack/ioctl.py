@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kamelab.core.clock import SECOND
 from kamelab.core.errors import (
     EADDRNOTAVAIL,
+    EDQUOT,
     EEXIST,
     EINVAL,
     ENETDOWN,
@@ -20,8 +21,10 @@ from kamelab.core.errors import (
     ESRCH,
     Errno,
 )
+from kamelab.stack.net import rtsock
 from kamelab.stack.netinet6 import in6 as in6_if
-from kamelab.stack.netinet6 import in6_prefix, mld6, nd6, nd6_dad, nd6_defrouter, nd6_prefix
+from kamelab.stack.netinet6 import in6_addrsel, in6_prefix, mld6, nd6, nd6_dad, nd6_defrouter, nd6_prefix
+from kamelab.stack.netinet6.jumbo import LARGE_LOMTU
 from kamelab.stack.netinet6.nd6_message import nd6_na_output
 from kamelab.stack.netinet6.nd6_state import move
 from kamelab.stack.netinet6.scope6 import in6_setscope, is_scoped, sa6_embedscope, zone_of
@@ -64,12 +67,14 @@ def ioctl(node: Node, request: str, name: str, args: dict[str, Any]) -> tuple[An
         for router in list(node.routers):
             nd6_defrouter.defrouter_remove(node, router, "flushed")
         return None, nd6_prefix.pfxlist_onlink_check(node)
+    if request in in6_addrsel.REQUESTS:
+        return None, in6_addrsel.ioctl(node, request, args)
     iface = interface(node, name)
     if request == "SIOCSIFFLAGS":
         return None, node.set_up(iface, bool(args["up"]))
     if request == "SIOCSIFMTU":
         mtu = int(args["mtu"])
-        if not 72 <= mtu <= 65535:
+        if not 72 <= mtu <= (LARGE_LOMTU if iface.loopback else 65535):
             raise Errno(EINVAL)
         iface.mtu = mtu
         node.generation += 1
@@ -283,7 +288,26 @@ def _flush_neighbors(node: Node) -> tuple[Any, list[Action]]:
 
 
 def route(node: Node, command: str, args: dict[str, Any]) -> Any:
-    """``add delete change get flush``. EEXIST, ESRCH, ENETUNREACH (gateway not reachable), EINVAL."""
+    """``add delete change get flush``, on behalf of process ``pid``.
+
+    EEXIST, ESRCH, ENETUNREACH (gateway not reachable), EDQUOT (only through the route itself), EINVAL.
+    """
+    routes = node.routes
+    routes.author = (int(args.get("pid", 0)), 1)
+    try:
+        return _request(node, command, args)
+    except Errno as error:
+        if "destination" in args:
+            plen = int(args.get("plen", 128))
+            rtsock.refused(
+                node, f"RTM_{command.upper()}", args["destination"], plen, args.get("gateway"), error.number
+            )
+        raise
+    finally:
+        routes.author = (0, 0)
+
+
+def _request(node: Node, command: str, args: dict[str, Any]) -> Any:
     if command == "flush":
         return _flush_routes(node)
     plen = int(args.get("plen", 128))
@@ -294,6 +318,7 @@ def route(node: Node, command: str, args: dict[str, Any]) -> Any:
         found = node.routes.lookup(dst)
         if found is None:
             raise Errno(ESRCH)
+        rtsock.route_changed(node, "RTM_GET", found)
         nbr = found.iface.neighbors.get(dst)
         if nbr is not None and nbr.state and found.plen < 128 and found.gateway is None:
             # A neighbour cache entry is a host route cloned from its prefix (BSD).
@@ -324,7 +349,7 @@ def _deleted(node: Node, existing: Any) -> Any:
 
 def _enter(node: Node, dst: bytes, plen: int, existing: Any, args: dict[str, Any]) -> RouteRow:
     """Add or change: the interface follows from the gateway unless it is named."""
-    flags = set(args.get("flags", ()))
+    flags = set(args.get("flags", ("static",)))
     name = args.get("interface", "")
     gateway: bytes | None = args.get("gateway")
     iface: Interface | None = interface(node, name) if name else None
@@ -336,6 +361,8 @@ def _enter(node: Node, dst: bytes, plen: int, existing: Any, args: dict[str, Any
                 iface = node.interfaces_by_index.get(zone_of(gateway))
             else:
                 towards = node.routes.lookup(gateway)
+                if towards is not None and towards.plen <= plen and in6.mask(gateway, plen) == dst:
+                    raise Errno(EDQUOT)
                 if towards is not None and (towards.gateway is None or towards.own):
                     iface = towards.iface
         if iface is None:
@@ -344,17 +371,39 @@ def _enter(node: Node, dst: bytes, plen: int, existing: Any, args: dict[str, Any
         if existing is None:
             raise Errno(EINVAL)
         iface, gateway = existing.iface, existing.gateway
-    letters = "US"
-    letters += "R" if "reject" in flags else ""
-    letters += "B" if "blackhole" in flags else ""
-    letters += "C" if "cloning" in flags or (gateway is None and plen < 128) else ""
-    entry = node.routes.add(dst, plen, iface, gateway=gateway, flags=letters)
-    entry.mtu = int(args.get("mtu", 0))
-    expire = int(args.get("expire", 0))
+    letters = "U" + "".join(letter for word, letter in _ROUTE_FLAGS.items() if word in flags)
+    letters += "C" if gateway is None and plen < 128 else ""
+    mtu, expire = int(args.get("mtu", 0)), int(args.get("expire", 0))
+    expire = expire and node.clock.now + expire * SECOND
+    metrics, locks = dict(args.get("metrics", {})), tuple(args.get("locks", ()))
+    if existing is not None:
+        # RTM_CHANGE: what is not named stays (BSD route_output).
+        letters += existing.flags.translate(_DERIVED)
+        mtu, expire = mtu or existing.mtu, expire or existing.expire
+        metrics = {**existing.metrics, **metrics}
+        locks = tuple(sorted({*existing.locks, *locks}))
+    entry = node.routes.add(
+        dst, plen, iface, gateway=gateway, flags=letters, mtu=mtu, expire=expire, metrics=metrics, locks=locks
+    )
+    if existing is not None and mtu == existing.mtu:
+        entry.mtu_expire = existing.mtu_expire
     if expire:
-        entry.expire = node.clock.now + expire * SECOND
         node.arm_expiry()
     return route_row(node, entry)
+
+
+_ROUTE_FLAGS = {
+    "static": "S",
+    "reject": "R",
+    "blackhole": "B",
+    "cloning": "C",
+    "xresolve": "X",
+    "llinfo": "L",
+    "proto1": "1",
+    "proto2": "2",
+}
+_DERIVED = str.maketrans("", "", "GHC")
+"""Flags that follow from what a route is, not from who asked for it."""
 
 
 def _flush_routes(node: Node) -> tuple[RouteRow, ...]:
@@ -363,6 +412,7 @@ def _flush_routes(node: Node) -> tuple[RouteRow, ...]:
     for entry in node.routes.all():
         if entry.gateway is not None and not entry.own:
             gone.append(route_row(node, _deleted(node, entry)))
+            node.routes.author = (node.routes.author[0], node.routes.author[1] + 1)
     for router in node.routers:
         router.installed = False
     return tuple(gone)

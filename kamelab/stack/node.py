@@ -19,20 +19,27 @@ from kamelab.core.trace import ROW_COST, Trace
 from kamelab.stack import link_output
 from kamelab.stack.flow import FLOW_LIMIT, Flow
 from kamelab.stack.interface import Address, Interface, Medium
+from kamelab.stack.net import bpf, rtsock
 from kamelab.stack.net.loop import LOMTU, Loopback
 from kamelab.stack.net.route import RoutingTable
+from kamelab.stack.netinet import tcp_input, tcp_timer
+from kamelab.stack.netinet.tcp_var import Tcb
 from kamelab.stack.netinet6 import (
     dest6,
     frag6,
     icmp6,
     in6,
+    in6_addrsel,
+    in6_ifstat,
     ip6_input,
     ip6_output,
     mld6,
+    mld6_v2,
     nd6,
     nd6_autoconf,
     nd6_dad,
     nd6_rtr,
+    route6,
     scope6,
     udp6,
 )
@@ -46,6 +53,8 @@ from kamelab.stack.packet import (
     Reassembled,
     Verdict,
 )
+from kamelab.stack.socket import stream
+from kamelab.stack.socket.profiles import DEFAULT
 from kamelab.stack.socket.sockets import Socket
 from kamelab.stack.state import Router
 from kamelab.stack.sysctl import Sysctl
@@ -60,9 +69,10 @@ LOG_LIMIT = 2000
 INET6SW: dict[int, Callable[[Node, Packet], Verdict]] = {
     ip6.IPPROTO_HOPOPTS: dest6.hopopts_input,
     ip6.IPPROTO_DSTOPTS: dest6.dest6_input,
-    ip6.IPPROTO_ROUTING: dest6.route6_input,
+    ip6.IPPROTO_ROUTING: route6.route6_input,
     ip6.IPPROTO_FRAGMENT: frag6.frag6_input,
     ip6.IPPROTO_ICMPV6: icmp6.icmp6_input,
+    ip6.IPPROTO_TCP: tcp_input.tcp6_input,
     ip6.IPPROTO_UDP: udp6.udp6_input,
     ip6.IPPROTO_NONE: dest6.nonext_input,
 }
@@ -83,6 +93,7 @@ class Node:
     """A KAME-style kernel. All its state is here and in the tables that hang off it."""
 
     __slots__ = (
+        "addrctl",
         "clock",
         "default_interface",
         "desync",
@@ -93,6 +104,7 @@ class Node:
         "fast",
         "flows",
         "forward_log",
+        "frag_slow",
         "generation",
         "hostname",
         "inet6sw",
@@ -103,15 +115,24 @@ class Node:
         "loopback",
         "name",
         "own",
+        "platform",
         "raw_sockets",
         "reassembly",
+        "route_sockets",
         "routers",
         "routes",
         "sockets",
         "stat",
         "streams",
         "sysctl",
+        "tcp4_ports",
+        "tcp_conns",
+        "tcp_orphans",
+        "tcp_ports",
+        "tcp_secret",
+        "told_sources",
         "trace",
+        "udp4_ports",
         "udp_ports",
         "userland",
     )
@@ -125,7 +146,9 @@ class Node:
         self.sysctl = Sysctl()
         self.stat: defaultdict[str, int] = defaultdict(int)
         self.fast: dict[int, int] = {}
-        """Packets forwarded by the fast path, by first next header; folded into ``stat`` when counters are read."""
+        """Packets forwarded by the fast path, by first next header, plus 256 for those of one cluster and 512 for more;
+        folded into ``stat`` when counters are read.
+        """
         self.kernel_log: list[tuple[int, str]] = []
         self.userland: Userland | None = None
         self.own: dict[bytes, tuple[Interface, Address]] = {}
@@ -134,13 +157,32 @@ class Node:
         self.routers: list[Router] = []
         self.sockets: dict[int, Socket] = {}
         self.raw_sockets: list[int] = []
+        self.route_sockets: list[int] = []
+        """Routing sockets (`net.rtsock`)."""
         self.udp_ports: dict[int, list[int]] = {}
+        self.tcp_ports: dict[int, list[int]] = {}
+        self.tcp_conns: dict[bytes, Tcb] = {}
+        """TCP connections by what their segments carry (`tcp_subr.key_of`)."""
+        self.tcp_orphans: dict[int, None] = {}
+        """Sockets whose connection goes on without a program, oldest first."""
+        self.tcp_secret = b""
+        """Key of the hash that initial sequence numbers come from; empty: not drawn yet."""
+        self.udp4_ports: dict[int, list[int]] = {}
+        self.tcp4_ports: dict[int, list[int]] = {}
+        self.platform = DEFAULT
+        """One of `profiles.PLATFORMS`."""
         self.last_socket = 0
         self.reassembly: dict[tuple[bytes, bytes, int], Reassembly] = {}
+        self.frag_slow: Timer | None = None
+        """Looks whether a lowered maxfragpackets holds."""
         self.flows: dict[bytes, Flow] = {}
         self.generation = 0
         self.default_interface = 0
         """Index of the interface of ``ndp -I``; 0: none."""
+        self.addrctl = in6_addrsel.PolicyTable()
+        """The policies of address selection; none at boot."""
+        self.told_sources: dict[tuple[bytes, int, int], tuple[int, bytes, str]] = {}
+        """Choices of sources that the trace knows: (generation, address, why) by destination, interface, mode."""
         self.desync = -1
         """Seconds that temporary addresses are deprecated early (RFC 3041); -1: not drawn yet."""
         self.error_last = -1
@@ -191,18 +233,14 @@ class Node:
             self.clock.now, self.name, iface.name, "in6_if", 0, "state", f"interface {'up' if up else 'down'}",
             "KAME IMPLEMENTATION 1.4.1 (2001)",
         )  # fmt: skip
+        rtsock.interface_changed(self, iface)
         if up:
             actions += in6.in6_if_up(self, iface)
-            for group in list(iface.groups.values()):
-                if not mld6.silent(group.addr) and not iface.loopback and group.timer is None:
-                    actions += mld6.start_listening(self, iface, group)
-            return actions
+            return actions + mld6.mld6_if_up(self, iface)
         actions += in6.in6_if_down(self, iface)
         if iface.unaddressed:
             iface.mac = iface.late_mac
             mld6.filter_again(iface)
-        for group in iface.groups.values():
-            group.timer = None
         for nbr in list(iface.neighbors.values()):
             actions += nd6.nd6_free(self, iface, nbr)
         return actions
@@ -219,8 +257,10 @@ class Node:
 
     def addresses_changed(self) -> None:
         """Rebuild what is derived from the addresses."""
+        before = self.own
         self.own = {address.addr: (iface, address) for iface in self.interfaces.values() for address in iface.addresses}
         self.generation += 1
+        rtsock.addresses_changed(self, before)
 
     def router_of(self, addr: bytes) -> Router | None:
         """The default router list's entry for an address."""
@@ -299,9 +339,9 @@ class Node:
         if fast:
             for name in ("ip6.total", "ip6.forward", "ip6.forward_cachehit"):
                 stat[name] = stat.get(name, 0) + fast
-            for nxt, count in self.fast.items():
-                name = f"ip6.nxthist.{nxt}"
-                stat[name] = stat.get(name, 0) + count
+            for key, count in self.fast.items():
+                for name in (f"ip6.nxthist.{key & 255}", ("ip6.m1", "ip6.mext1", "ip6.mext2m")[key >> 8]):
+                    stat[name] = stat.get(name, 0) + count
         return stat
 
     # -- receiving -----------------------------------------------------------------------------------------------
@@ -311,12 +351,16 @@ class Node:
         if looped or not iface.mac:
             return iface.up and (looped or not iface.late_mac)
         mac = frame[:6]
-        if iface.up and (mac == iface.mac or mac in iface.filter):
-            return not (iface.refuses_own and frame[6:12] == iface.mac)
-        return False
+        if iface.up and (mac == iface.mac or mac in iface.filter or mld6.lets_all_in(iface, mac)):
+            return not (iface.refuses_own and frame[6:12] == iface.mac) or iface.promisc > 0
+        return iface.up and iface.promisc > 0
 
     def receive(self, iface: Interface, frame: bytes, cause: int, looped: bool) -> None:
         """Take in a frame that passed the filter, and bring the packet to its end."""
+        if iface.taps and not looped:
+            self.trace.cause, self.trace.also = cause, 0
+            if bpf.overhear(self, iface, frame):
+                return
         trace = self.trace
         now = self.clock.now
         trace.packet = pid = trace.packet + 1
@@ -335,7 +379,8 @@ class Node:
             and frame[20]
         ):
             # The same three records that the walk makes, written out: this is the hot path.
-            nxt = frame[20]
+            # The next header, and how many buffers the packet took, in one number.
+            nxt = frame[20] | (0 if length <= 114 else 256 if length <= 2062 else 512)
             self.fast[nxt] = self.fast.get(nxt, 0) + 1
             name = self.name
             out = flow.out
@@ -388,6 +433,8 @@ class Node:
                 for name in reason.counters:
                     self.stat[name] += 1
                 pkt.iface.drops += 1
+                if what in in6_ifstat.BY_REASON:
+                    in6_ifstat.count(pkt.iface, in6_ifstat.BY_REASON[what])
                 if reason.layer == "nd" and reason.counters:
                     self.debug_nd6(
                         f"{pkt.stage}: {reason.sentence} From {self.text(pkt.src)} to {self.text(pkt.dst)} "
@@ -449,6 +496,9 @@ class Node:
             and not iface.disabled
             and iface.up
             and not pkt.looped
+            and not pkt.srcrt
+            and not iface.taps
+            and not pkt.iface.taps
         ):
             nbr = iface.neighbors.get(verdict.nexthop)
             if nbr is not None and nbr.state in (REACHABLE, DELAY, PROBE):
@@ -459,7 +509,7 @@ class Node:
                     self.flows.clear()
                 header = ether.header(nbr.lladdr, iface.mac) if iface.mac else link_output.NO_ADDRESSES
                 self.flows[pkt.data[8:40]] = Flow(
-                    self.generation, pkt.iface, iface, pkt.link_header, header, route.mtu or iface.ipv6_mtu(), route
+                    self.generation, pkt.iface, iface, pkt.link_header, header, iface.ipv6_mtu(), route
                 )
 
     # -- sending -------------------------------------------------------------------------------------------------
@@ -491,9 +541,22 @@ class Node:
         """A group's report."""
         self.perform(mld6.mld6_timer(self, self.interfaces_by_index[ifindex], addr))
 
+    def mld6_link_timer(self, ifindex: int, which: str) -> None:
+        """What multicast listener discovery of version 2 runs for a whole interface."""
+        iface = self.interfaces_by_index[ifindex]
+        self.perform(mld6_v2.link_timer(self, iface, which))
+
     def frag_timer(self, src: bytes, dst: bytes, ident: int) -> None:
         """A reassembly queue's end."""
         self.perform(frag6.frag6_timer(self, (src, dst, ident)))
+
+    def frag_slowtimo(self) -> None:
+        """A lowered net.inet6.ip6.maxfragpackets takes effect."""
+        self.perform(frag6.frag6_slowtimo(self))
+
+    def tcp_timer(self, sid: int, which: str) -> None:
+        """A timer of a TCP socket."""
+        self.perform(tcp_timer.tcp_timer(self, sid, which))
 
     def expire_timer(self) -> None:
         """Lifetimes of routers, prefixes, addresses, host routes."""
@@ -534,10 +597,13 @@ class Node:
             for group in iface.groups.values():
                 if group.timer is not None:
                     group.timer.cancel()
+            mld6_v2.stop(iface)
         for queue in list(self.reassembly.values()):
             self.perform(frag6.frag6_free(self, queue, "NODE_OFF"))
-        if self.expiry is not None:
-            self.expiry.cancel()
+        for timer in (self.expiry, self.frag_slow):
+            if timer is not None:
+                timer.cancel()
+        stream.power_off(self)
         plugs = [
             (iface.name, iface.mac, iface.mtu, iface.link, iface.pointopoint)
             for iface in self.interfaces.values()
@@ -564,3 +630,4 @@ class Node:
     def link_changed(self, iface: Interface) -> None:
         """The medium came or went (``link NAME up|down``)."""
         self.generation += 1
+        rtsock.interface_changed(self, iface)

@@ -30,14 +30,18 @@ class Packet:
         "hlim",
         "hold",
         "iface",
+        "jumbo",
         "lcast",
         "link_header",
         "looped",
         "nxt_at",
         "off",
         "pid",
+        "routed",
+        "rtalert",
         "rx",
         "src",
+        "srcrt",
         "stage",
     )
 
@@ -60,6 +64,15 @@ class Packet:
         self.hlim = 0
         self.headers = 0
         self.alert = False
+        """It has a router alert."""
+        self.rtalert = -1
+        """The value of that (RFC 2711 2.1)."""
+        self.jumbo = 0
+        """Payload octets by its jumbo payload option; 0: it has none."""
+        self.routed = False
+        """A routing header was read."""
+        self.srcrt = False
+        """It goes on by a source route: no redirect is due for it, and hosts forward it too."""
         self.hold = 0
         """Number of its hold record while it waits."""
         self.stage = "ip6_input"

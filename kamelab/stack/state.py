@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core.timers import Timer
 
@@ -10,19 +10,75 @@ if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
 
 
+class Filter(NamedTuple):
+    """A source filter of one member, or of an interface (RFC 3810 2): everything but, or nothing but, ``sources``.
+
+    Sources are sorted, without zone. Excluding nothing is an ordinary membership; including nothing is none.
+    """
+
+    exclude: bool
+    sources: tuple[bytes, ...] = ()
+
+    def passes(self, source: bytes) -> bool:
+        """Whether packets from ``source`` are wanted."""
+        return (source in self.sources) != self.exclude
+
+
 class Group:
     """Membership of an interface in a multicast group (KAME ``struct in6_multi``)."""
 
-    __slots__ = ("addr", "last_reporter", "refcnt", "reports", "timer")
+    __slots__ = ("addr", "asked", "filter", "last_reporter", "refs", "reports", "state", "timer")
 
-    def __init__(self, addr: bytes) -> None:
+    def __init__(self, addr: bytes, state: str) -> None:
         self.addr = addr
-        self.refcnt = 1
+        self.refs: dict[Filter, int] = {}
+        """Who has joined, by what they want to hear."""
+        self.filter = Filter(False)
+        """What all of them together want to hear."""
+        self.state = state
+        """A state of `mld6_state`."""
         self.timer: Timer | None = None
         """When the next report is due (RFC 2710 4)."""
         self.reports = 0
         """Unsolicited reports still to be sent."""
         self.last_reporter = False
+        self.asked: tuple[bytes, ...] = ()
+        """Sources that a version 2 query asked about; empty: about the whole group (RFC 3810 6.2)."""
+
+    @property
+    def refcnt(self) -> int:
+        """Members: addresses, the kernel, sockets."""
+        return sum(self.refs.values())
+
+
+class Change:
+    """What the routers still have to be told about a group's filter (RFC 3810 6.1)."""
+
+    __slots__ = ("mode", "sources")
+
+    def __init__(self) -> None:
+        self.mode = 0
+        """How often the filter's mode is to be sent yet."""
+        self.sources: dict[bytes, int] = {}
+        """How often each source is to be sent yet."""
+
+
+class MldLink:
+    """What an interface knows of multicast listener discovery beside its groups (RFC 3810 6, 8.2)."""
+
+    __slots__ = ("change_timer", "changes", "general", "interval", "older", "robustness")
+
+    def __init__(self) -> None:
+        self.older: Timer | None = None
+        """Runs while a querier of version 1 counts as present."""
+        self.general: Timer | None = None
+        """When the answer to a general query of version 2 is due."""
+        self.changes: dict[bytes, Change] = {}
+        self.change_timer: Timer | None = None
+        """When they are sent again."""
+        self.robustness = 2
+        self.interval = 125
+        """Both as the querier said; the interval in seconds."""
 
 
 class Prefix:

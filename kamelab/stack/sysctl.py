@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core.errors import EINVAL, ENOENT, EPERM, Errno
+from kamelab.stack.netinet6.frag6 import frag6_limit
+from kamelab.stack.socket import profiles
 
 if TYPE_CHECKING:
     from kamelab.stack.node import Node
@@ -35,6 +37,9 @@ def _table() -> dict[str, Variable]:
         "keepfaith": Variable(0, boolean=True),
         "log_interval": Variable(5),
         "hdrnestlimit": Variable(50),
+        "rthdr0": Variable(1, boolean=True),
+        "frag_overlap": Variable(0, boolean=True),
+        "frag_chain": Variable(0, boolean=True),
         "dad_count": Variable(1),
         "dad_enhanced": Variable(0, boolean=True),
         "auto_flowlabel": Variable(1, boolean=True),
@@ -48,10 +53,12 @@ def _table() -> dict[str, Variable]:
         "temppltime": Variable(86400),
         "tempvltime": Variable(604800),
         "prefer_tempaddr": Variable(0, boolean=True),
+        "srcsel_2000": Variable(0, boolean=True),
         "auto_linklocal": Variable(1, boolean=True),
         "use_defaultzone": Variable(0, boolean=True),
         "pmtu_expire": Variable(600),
         "mcast_pmtu": Variable(0, boolean=True),
+        "pmtu_below_min": Variable(1, boolean=True),
         "rtexpire": Variable(3600),
         "rtminexpire": Variable(10),
         "rtmaxcache": Variable(128),
@@ -74,10 +81,40 @@ def _table() -> dict[str, Variable]:
         "nd6_debug": Variable(0, boolean=True),
         "nd6_maxqueuelen": Variable(1),
         "nodeinfo": Variable(3),
+        "nodeinfo_refuse": Variable(0, boolean=True),
+        "mldv2": Variable(0, boolean=True),
+        "mldalwaysv2": Variable(0, boolean=True),
+        "mldmaxsrcfilter": Variable(512),
+        "mldsomaxsrc": Variable(128),
         "mtudisc_hiwat": Variable(1280),
         "mtudisc_lowat": Variable(256),
     }
-    out = {"kern.hostname": Variable("")}
+    tcp = {
+        "rfc1323": Variable(1, boolean=True),
+        "rfc3042": Variable(1, boolean=True),
+        "newreno": Variable(1, boolean=True),
+        "initcwnd_segments": Variable(10),
+        "v6mssdflt": Variable(1220),
+        "sendspace": Variable(32768),
+        "recvspace": Variable(57344),
+        "msl": Variable(30000),
+        "rto_min": Variable(1000),
+        "delayed_ack": Variable(1, boolean=True),
+        "delacktime": Variable(200),
+        "keepinit": Variable(180000),
+        "keepidle": Variable(7200000),
+        "keepintvl": Variable(75000),
+        "keepcnt": Variable(8),
+        "always_keepalive": Variable(0, boolean=True),
+        "icmp_may_rst": Variable(1, boolean=True),
+        "syn_bucket_limit": Variable(128),
+        "ack_war_cnt": Variable(5),
+        "ack_war_timewindow": Variable(1000),
+    }
+    udp = {"maxdgram": Variable(9216), "recvspace": Variable(41600)}
+    out = {"kern.hostname": Variable(""), "kern.ipc.somaxconn": Variable(128)}
+    out.update({f"net.inet.udp.{name}": variable for name, variable in udp.items()})
+    out.update({f"net.inet.tcp.{name}": variable for name, variable in tcp.items()})
     out.update({f"net.inet6.ip6.{name}": variable for name, variable in ip6.items()})
     out.update({f"net.inet6.icmp6.{name}": variable for name, variable in icmp6.items()})
     return out
@@ -86,20 +123,31 @@ def _table() -> dict[str, Variable]:
 VARIABLES: dict[str, Variable] = _table()
 """Every variable by name."""
 
-ALIASES: dict[str, str] = {"net.inet6.ip6.bindv6only": "net.inet6.ip6.v6only"}
+ALIASES: dict[str, str] = {
+    "net.inet6.ip6.bindv6only": "net.inet6.ip6.v6only",
+    "net.inet6.ip6.mapped_addr": "net.inet6.ip6.v6only",
+}
 """Names of other platforms for the same variable."""
+INVERSE = "net.inet6.ip6.mapped_addr"
+"""The one of them that says the opposite."""
+
+
+_NUMBERS: dict[str, int] = {
+    name: variable.default if isinstance(variable.default, int) else 0 for name, variable in VARIABLES.items()
+}
 
 
 class Sysctl(dict[str, int]):
     """A node's values: those set, and the defaults for the rest."""
 
     def __missing__(self, name: str) -> int:
-        default = VARIABLES[name].default
-        return default if isinstance(default, int) else 0
+        return _NUMBERS[name]
 
 
 def sysctl_get(node: Node, name: str) -> int | str:
     """A variable's value. ENOENT: unknown."""
+    if name == INVERSE:
+        return int(not node.sysctl[ALIASES[name]])
     name = ALIASES.get(name, name)
     if name == "kern.hostname":
         return node.hostname
@@ -113,10 +161,14 @@ def sysctl_get(node: Node, name: str) -> int | str:
 
 def sysctl_set(node: Node, name: str, value: int) -> int | str:
     """Write a variable; the old value. ENOENT: unknown, EPERM: read only, EINVAL: out of range."""
+    if name == INVERSE:
+        return int(not sysctl_set(node, ALIASES[name], int(not value)))
     name = ALIASES.get(name, name)
     old = sysctl_get(node, name)
     variable = VARIABLES[name]
     if variable.read_only or isinstance(variable.default, str):
+        raise Errno(EPERM)
+    if name == profiles.V6ONLY and profiles.of(node).fixed:
         raise Errno(EPERM)
     if not INT_MIN <= value <= INT_MAX:
         raise Errno(EINVAL)
@@ -133,8 +185,16 @@ def sysctl_set(node: Node, name: str, value: int) -> int | str:
         raise Errno(EINVAL)
     if short in ("dad_count", "nd6_delay", "nd6_umaxtries", "nd6_mmaxtries", "hdrnestlimit") and value < 0:
         raise Errno(EINVAL)
+    if name.startswith("net.inet.tcp.") and value < 0:
+        raise Errno(EINVAL)
+    if short in ("v6mssdflt", "sendspace", "recvspace", "msl", "delacktime", "keepinit", "keepidle") and value < 1:
+        raise Errno(EINVAL)
+    if short == "maxdgram" and value < 1:
+        raise Errno(EINVAL)
     node.sysctl[name] = value
     node.generation += 1
+    if short == "maxfragpackets":
+        frag6_limit(node)
     return old
 
 

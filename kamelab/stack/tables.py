@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kamelab.core.errors import EINVAL, Errno
-from kamelab.stack.netinet6 import in6_prefix, nd6
+from kamelab.stack.netinet import tcp_table
+from kamelab.stack.netinet6 import in6_addrsel, in6_ifstat, in6_prefix, nd6
 from kamelab.stack.netinet6.nd6_prefix import lifetime_left
 from kamelab.stack.netinet6.nd6_state import REACHABLE
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
+from kamelab.stack.socket import ports
 from kamelab.stack.views import (
     AddressRow,
     GroupRow,
@@ -167,6 +169,8 @@ def route_row(node: Node, route: Route) -> RouteRow:
         route.mtu,
         0,
         route.use,
+        tuple(sorted(route.metrics.items())),
+        route.locks,
     )
 
 
@@ -217,11 +221,21 @@ def groups(node: Node) -> tuple[GroupRow, ...]:
         for group in iface.groups.values():
             plain = sa6_recoverscope(group.addr)[0]
             due = group.timer.at if group.timer is not None else None
-            state = "delaying" if due is not None else "idle"
-            if plain == in6.ALLNODES or plain[1] & 0x0F < 2:
-                state = "silent"
             mac = ether.mac_text(ether.multicast_mac(plain)) if iface.mac else ""
-            rows.append(GroupRow(iface.name, node.text(group.addr), group.refcnt, mac, state, due))
+            if mac and plain == in6.UNSPECIFIED:
+                mac = "33:33:00:00:00:00 -- 33:33:ff:ff:ff:ff"
+            rows.append(
+                GroupRow(
+                    iface.name,
+                    node.text(group.addr),
+                    group.refcnt,
+                    mac,
+                    group.state,
+                    due,
+                    "exclude" if group.filter.exclude else "include",
+                    tuple(in6.ntop(source) for source in group.filter.sources),
+                )
+            )
     return tuple(rows)
 
 
@@ -229,10 +243,12 @@ def sockets(node: Node) -> tuple[SocketRow, ...]:
     """Every socket in order of creation."""
     rows = []
     for so in node.sockets.values():
-        proto = "udp6" if so.kind == "udp6" else ("icm6" if so.proto == 58 else "raw6")
-        local = f"{node.text(so.laddr) if so.laddr else '*'}.{so.lport or '*'}"
-        foreign = f"{node.text(so.faddr) if so.faddr else '*'}.{so.fport or '*'}"
-        rows.append(SocketRow(proto, local, foreign, so.octets, 0, "", so.pid))
+        if so.kind in ("bpf", "route"):
+            continue
+        proto = ports.family_name(node, so)
+        local = ports.name_text(node, so.laddr, so.lport)
+        foreign = ports.name_text(node, so.faddr, so.fport)
+        rows.append(SocketRow(proto, local, foreign, *tcp_table.columns(so), so.pid))
     return tuple(rows)
 
 
@@ -265,6 +281,10 @@ TABLES: dict[str, Callable[[Node], tuple[Any, ...]]] = {
     "groups": groups,
     "sockets": sockets,
     "ndinterfaces": ndinterfaces,
+    "tcp": tcp_table.rows,
+    "addrctlpolicy": in6_addrsel.rows,
+    "in6_ifstat": in6_ifstat.rows,
+    "reassembly": in6_ifstat.reassembly,
 }
 """Tables by name."""
 

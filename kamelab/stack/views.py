@@ -128,6 +128,10 @@ class RouteRow(NamedTuple):
     """0: the interface's."""
     refs: int
     use: int
+    metrics: tuple[tuple[str, int], ...] = ()
+    """Those set by hand, by name, without the MTU: recvpipe sendpipe ssthresh (octets), rtt rttvar (ms), hopcount."""
+    locks: tuple[str, ...] = ()
+    """Metrics that the kernel leaves alone."""
 
 
 class GroupRow(NamedTuple):
@@ -139,9 +143,13 @@ class GroupRow(NamedTuple):
     lladdr: str
     """``33:33:...``"""
     state: str
-    """MLD: idle, delaying, silent."""
+    """MLD: idle, delaying, silent; non-listener while the interface is down."""
     timer: int | None
     """When the next report is due, ns since boot."""
+    mode: str = "exclude"
+    """Of the source filter: include or exclude (RFC 3810 2)."""
+    sources: tuple[str, ...] = ()
+    """Of the source filter; excluding none is an ordinary membership."""
 
 
 class SocketRow(NamedTuple):
@@ -154,6 +162,53 @@ class SocketRow(NamedTuple):
     send_q: int
     state: str
     pid: int
+
+
+class TcpRow(NamedTuple):
+    """One TCP connection, half-open ones included (the screen's sockets, ``netstat`` in detail).
+
+    Sequence numbers count from the initial one of their side, as tcpdump shows them; sizes are octets, times ns.
+    """
+
+    sid: int
+    """The socket's number; of a half-open connection the listening one's."""
+    local: str
+    foreign: str
+    state: str
+    """RFC 9293's name."""
+    since: int
+    """When the state began, ns since boot."""
+    pid: int
+    """0: the connection goes on without a program."""
+    mss: int
+    iss: int
+    irs: int
+    snd_una: int
+    snd_nxt: int
+    snd_wnd: int
+    rcv_nxt: int
+    rcv_wnd: int
+    cwnd: int
+    ssthresh: int
+    """0: none yet."""
+    srtt: int
+    """0: not measured."""
+    rttvar: int
+    rto: int
+    """With back-off."""
+    retransmits: int
+    """Of the segment now waited for."""
+    dupacks: int
+    recovering: bool
+    send_q: int
+    recv_q: int
+    out_of_order: int
+    """Pieces in the queue."""
+    scales: tuple[int, int]
+    """Window shifts: the peer's, ours."""
+    timestamps: bool
+    timers: tuple[tuple[str, int], ...]
+    """(rexmt persist keep 2msl delack, when due in ns since boot)."""
 
 
 class TimerRow(NamedTuple):
@@ -182,3 +237,38 @@ class NdInterfaceRow(NamedTuple):
     """ms"""
     flags: tuple[str, ...]
     """nud accept_rtadv prefer_source disabled"""
+
+
+class AddrctlRow(NamedTuple):
+    """One policy of address selection (``ip6addrctl show``; sysctl net.inet6.ip6.addrctlpolicy)."""
+
+    prefix: str
+    """With its length: ``2002::/16``."""
+    precedence: int
+    label: int
+    use: int
+    """Lookups of the kernel that it decided."""
+
+
+class IfStat6Row(NamedTuple):
+    """IPv6 statistics of an interface (RFC 2465; ``netstat -s -I IF``)."""
+
+    interface: str
+    counters: tuple[tuple[str, int], ...]
+    """(field of KAME's struct in6_ifstat, value), all of them."""
+
+
+class ReassemblyRow(NamedTuple):
+    """A packet of which fragments wait for the others."""
+
+    source: str
+    destination: str
+    ident: int
+    pieces: tuple[tuple[int, int], ...]
+    """(offset, octets) of what is here."""
+    expected: int
+    """Octets of the whole fragmentable part; -1 until the last fragment came."""
+    until: int
+    """When it is given up, ns since boot."""
+    refused: bool
+    """Fragments overlapped: what comes is discarded."""

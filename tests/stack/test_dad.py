@@ -310,7 +310,7 @@ def test_an_interface_that_is_plugged_in_later_leaves_lo0_last_and_whole(wires: 
     assert [(one.name, one.index) for one in syscalls.rows(h1, "interfaces")] == [("ne0", 1), ("ne1", 2), ("lo0", 3)]
     assert [one.address for one in syscalls.rows(h1, "addresses") if one.interface == "lo0"] == ["::1", "fe80::1%lo0"]
     groups = [one.group for one in syscalls.rows(h1, "groups") if one.interface == "lo0"]
-    assert sorted(groups) == ["ff01::1%lo0", "ff02::1%lo0"]
+    assert sorted(groups) == ["ff01::1%lo0", "ff02::1%lo0", "ff02::2:3a67:896f%lo0"]
     assert wires.output(h1, echo_to("fe80::1", h1.interfaces["lo0"])) == 0
     wires.run(0.1)
     assert [one.kind for one in wires.sent(h1, since=3)] == [icmp.ECHO_REQUEST, icmp.ECHO_REPLY]

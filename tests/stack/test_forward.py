@@ -274,7 +274,10 @@ def test_200_errors_a_second_by_default(wires: Wires) -> None:
             ip6.build(LEFT, A("2001:db8:1::ff"), 60, exthdr.destination_options(0, b"") + exthdr.hop_by_hop(59, b"")),
             "HBH_NOTFIRST", icmp.PARAM_NEXTHDR, 40,
         ),
-        (ip6.build(LEFT, A("2001:db8:1::ff"), 59, b""), "IP6_ZEROLEN", icmp.PARAM_HEADER, 4),
+        (
+            ip6.build(LEFT, A("2001:db8:1::ff"), 0, b"") + exthdr.hop_by_hop(59, b""),
+            "IP6_ZEROLEN", icmp.PARAM_HEADER, 4,
+        ),
         (
             ip6.build(LEFT, A("2001:db8:1::ff"), 0, bytes([59, 0, 5, 3, 0, 0, 0, 0])),
             "OPT_BADLEN", icmp.PARAM_HEADER, 43,
@@ -286,6 +289,14 @@ def test_200_errors_a_second_by_default(wires: Wires) -> None:
         (
             ip6.build(LEFT, A("2001:db8:1::ff"), 43, bytes([59, 0, 9, 1]) + bytes(4)),
             "ROUTE_UNKNOWN", icmp.PARAM_HEADER, 42,
+        ),
+        (
+            ip6.build(LEFT, A("2001:db8:1::ff"), 43, bytes([59, 1, 0, 1]) + bytes(12)),
+            "ROUTE_BADLEN", icmp.PARAM_HEADER, 41,
+        ),
+        (
+            ip6.build(LEFT, A("2001:db8:1::ff"), 43, bytes([59, 2, 0, 2]) + bytes(20)),
+            "ROUTE_BADLEN", icmp.PARAM_HEADER, 43,
         ),
     ],
 )  # fmt: skip
@@ -343,6 +354,7 @@ def test_a_routing_header_with_nothing_left_is_passed_over(wires: Wires) -> None
     ("packet", "reason"),
     [
         (icmp6(LEFT, A("2001:db8:1::ff"), icmp.ECHO_REQUEST, bytes(2)), "ICMP6_TOOSHORT"),
+        (icmp6(LEFT, A("2001:db8:1::ff"), icmp.ROUTER_ADVERT, bytes(8)), "ICMP6_BADLEN"),
         (ip6.build(LEFT, A("2001:db8:1::ff"), 58, b"\x80\x00"), "ICMP6_TOOSHORT"),
         (echo(LEFT, A("2001:db8:1::ff"))[:-1] + b"x", "ICMP6_CHECKSUM"),
         (icmp6(LEFT, A("2001:db8:1::ff"), icmp.ECHO_REQUEST, bytes(8), code=1), "ICMP6_BADCODE"),
@@ -410,7 +422,7 @@ def test_a_smaller_path_mtu_is_kept_in_a_host_route_for_ten_minutes(wires: Wires
     [
         (1500, datagram(OWN, FAR)),
         (9000, datagram(OWN, FAR)),
-        (1279, datagram(OWN, FAR)),
+        (55, datagram(OWN, FAR)),
         (1300, datagram(A("2001:db8:a::77"), FAR)),
         (1300, datagram(OWN, A("ff0e::1"))),
         (1300, datagram(OWN, OWN)),
@@ -443,8 +455,11 @@ def test_what_may_not_be_fragmented_is_refused(wires: Wires) -> None:
     wires.inject(h1, too_big(1400, datagram(OWN, FAR)))
     sid = syscalls.socket(h1, 0, "udp6", 0)
     syscalls.setsockopt(h1, sid, "IPV6_DONTFRAG", 1)
+    # The limit is the interface's: what the path can't carry is for its routers to say (RFC 3542 11.2).
+    syscalls.sendmsg(h1, sid, bytes(1400), FAR, 9, 0)
+    assert len(wires.sent(h1, since=6)[-1].packet) == 1448
     with pytest.raises(Errno) as refusal:
-        syscalls.sendmsg(h1, sid, bytes(1400), FAR, 9, 0)
+        syscalls.sendmsg(h1, sid, bytes(1500), FAR, 9, 0)
     assert refusal.value.number == EMSGSIZE
     assert wires.drops(h1, 6) == ["OUT_TOOBIG"]
     assert h1.counters()["ip6.cantfrag"] == 1

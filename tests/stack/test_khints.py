@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from wires import STRANGER, A, Wires, na, neighbor, ns
 
@@ -61,7 +63,8 @@ def test_a_hint_while_reachable_starts_the_time_anew(wires: Wires) -> None:
 def test_after_so_many_in_a_row_the_neighbour_is_asked(wires: Wires) -> None:
     h1, sid, entry = talking(wires, 2)
     for _ in range(60):
-        syscalls.sendmsg(h1, sid, b"x")
+        with suppress(Errno):  # once the silent neighbour is found out, the socket hears of it
+            syscalls.sendmsg(h1, sid, b"x")
         wires.run(1)
     assert len(wires.sent(h1, icmp.NEIGHBOR_SOLICIT, 3)) >= 1
     assert entry.hints == 2

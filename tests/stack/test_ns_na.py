@@ -59,7 +59,7 @@ BAD_NS = {
     "link-layer length": (ns(OWN, lladdr=SHORT_MAC), "NS_LLADDR_LEN", "icmp6.badns"),
     "somebody else": (ns(A("fe80::7"), dst=OWN), "NS_OTHER_TARGET", ""),
     "our address as source": (ns(GLOBAL, src=GLOBAL), "NS_OWN_SOURCE", ""),
-    "too short": (icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(16)), "ICMP6_TOOSHORT", "icmp6.tooshort"),
+    "too short": (icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(16)), "ICMP6_BADLEN", "icmp6.badlen"),
     "code": (icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(20), code=1), "ICMP6_BADCODE", "icmp6.badcode"),
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from wires import (
     scoped,
 )
 
-from kamelab.core.errors import EHOSTUNREACH, Errno
+from kamelab.core.errors import EHOSTDOWN, Errno
 from kamelab.stack import syscalls
 from kamelab.stack.netinet6 import nd6
 from kamelab.stack.netinet6.nd6_state import TRANSITIONS
@@ -176,7 +176,7 @@ def test_resolution_solicits_at_0_1_and_2_seconds_and_gives_up_at_3(wires: Wires
     assert error.message[8:][24:40] == A("2001:db8:1::99")
     with pytest.raises(Errno) as refusal:
         syscalls.recvmsg(h1, sid)
-    assert refusal.value.number == EHOSTUNREACH
+    assert refusal.value.number == EHOSTDOWN
     assert neighbor(h1, A("2001:db8:1::99")) is None
 
 

@@ -86,7 +86,7 @@ def test_roles(wires: Wires, forwarding: int, accept_rtadv: int, flag: bool, tak
         (ra(prefix(P1), src=A("2001:db8:1::1")), "RA_NOT_LINKLOCAL"),
         (ra(prefix(P1), lladdr=bytes(14)), "RA_LLADDR_LEN"),
         (ra(prefix(P1) + b"\x01\x00"), "ND_BADOPT"),
-        (icmp6(ROUTER, A("ff02::1"), icmp.ROUTER_ADVERT, bytes(8)), "ICMP6_TOOSHORT"),
+        (icmp6(ROUTER, A("ff02::1"), icmp.ROUTER_ADVERT, bytes(8)), "ICMP6_BADLEN"),
     ],
 )
 def test_a_bad_advertisement_changes_nothing(wires: Wires, packet: bytes, reason: str) -> None:

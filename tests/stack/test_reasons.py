@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from test_tcp_attacks import TCP_STORIES
 from wires import (
     ALLNODES,
     FORWARDING,
@@ -38,7 +39,7 @@ from kamelab.stack import syscalls
 from kamelab.stack.netinet6 import ip6_input
 from kamelab.stack.node import Node
 from kamelab.stack.packet import Output
-from kamelab.wire import exthdr, ip6
+from kamelab.wire import exthdr, ip6, nodeinfo
 from kamelab.wire import icmp6 as icmp
 
 OWN = A("fe80::ff:fe00:1")
@@ -58,8 +59,25 @@ def to_group(packet: bytes) -> Story:
     return lambda wires: wires.inject(wires.host(), packet)
 
 
+def version_2(packet: bytes) -> Story:
+    """A stranger's packet to a host that speaks version 2 of multicast listener discovery."""
+
+    def story(wires: Wires) -> None:
+        h1 = wires.host()
+        syscalls.sysctl_set(h1, "net.inet6.icmp6.mldv2", 1)
+        wires.inject(h1, packet)
+
+    return story
+
+
 def to_router(packet: bytes, dmac: bytes | None = None) -> Story:
     return lambda wires: wires.inject(wires.router(), packet, dmac=dmac)
+
+
+def ni_query(subject: bytes, src: bytes = STRANGER) -> bytes:
+    """A node information query for the addresses of ``subject``, to the host's global address."""
+    body = nodeinfo.query_body(nodeinfo.NODEADDR, bytes(8), subject)
+    return icmp6(src, GLOBAL, icmp.NI_QUERY, body)
 
 
 def resolving(packet: bytes) -> Story:
@@ -114,6 +132,15 @@ def link_toobig(wires: Wires) -> None:
     wires.send(h1, "fe80::99", "ne0", bytes(1300))
 
 
+def link_queue(wires: Wires) -> None:
+    h1 = wires.host()
+    wires.net.links["lan"].set("bandwidth", 10_000)
+    wires.net.links["lan"].set("queue", 2)
+    syscalls.neighbor(h1, "set", address=STRANGER, interface="ne0", lladdr=STRANGER_MAC)
+    for _ in range(3):
+        wires.send(h1, "fe80::99", "ne0")
+
+
 def nd_disabled(wires: Wires) -> None:
     h1 = wires.host()
     syscalls.ioctl(h1, "SIOCSIFINFO_FLAGS", "ne0", disabled=True)
@@ -149,6 +176,35 @@ def frag_limit(wires: Wires) -> None:
     h1 = wires.host()
     syscalls.sysctl_set(h1, "net.inet6.ip6.maxfrags", 0)
     wires.inject(h1, ip6.build(STRANGER, OWN, 44, exthdr.build_fragment(17, 0, True, 1) + bytes(8)))
+
+
+def frag_ecn(wires: Wires) -> None:
+    fragments((0, True, 16))(wires)
+    body = exthdr.build_fragment(17, 16, False, 1) + bytes(8)
+    wires.inject(wires.net.nodes["h1"], ip6.build(STRANGER, OWN, 44, body, tclass=3))
+
+
+def frag_chain(wires: Wires) -> None:
+    h1 = wires.host()
+    syscalls.sysctl_set(h1, "net.inet6.ip6.frag_chain", 1)
+    wires.inject(h1, ip6.build(STRANGER, OWN, 44, exthdr.build_fragment(60, 0, True, 1) + b"\x11\1" + bytes(6)))
+
+
+def frag_jumbo(wires: Wires) -> None:
+    wires.link("lan", mtu=65535)
+    h1 = wires.node("h1", "lan")
+    syscalls.ioctl(h1, "SIOCSIFMTU", "lo0", mtu=70000)
+    wires.run(to=3)
+    body = exthdr.build_fragment(59, 0, True, 1) + bytes(66000)
+    header = exthdr.jumbo_payload(b"", len(body))
+    packet = ip6.build_jumbo(A("::1"), A("::1"), b"\x2c" + header[1:] + body)
+    wires.net.clock.send(wires.net.clock.now, h1.interfaces["lo0"], bytes(12) + b"\x86\xdd" + packet, 0, True)
+
+
+def frag_evicted(wires: Wires) -> None:
+    fragments((0, True, 8))(wires)
+    syscalls.sysctl_set(wires.net.nodes["h1"], "net.inet6.ip6.maxfragpackets", 0)
+    wires.run(1)
 
 
 def frag_timeout(wires: Wires) -> None:
@@ -189,6 +245,13 @@ def p2p_back(wires: Wires) -> None:
 def no_source(wires: Wires) -> None:
     wires.link("lan")
     refused(wires, wires.node("h1", "lan"), "fe80::99", "ne0")
+
+
+def out_badhdr(wires: Wires) -> None:
+    h1 = wires.host()
+    out = Output("test", scoped(h1.interfaces["ne0"], STRANGER), 59, b"")
+    out.rthdr = bytes([0, 1, 0, 1]) + bytes(12)
+    wires.output(h1, out)
 
 
 def out_toobig(wires: Wires) -> None:
@@ -276,12 +339,13 @@ STORIES: dict[str, Story] = {
     "LINK_DOWN": link_down,
     "LINK_LOST": link_lost,
     "LINK_TOOBIG": link_toobig,
+    "LINK_QUEUE": link_queue,
     "ND_DISABLED": nd_disabled,
     "NODE_OFF": node_off,
     "IP6_TOOSMALL": to_host(b"\x60" + bytes(30)),
     "IP6_BADVERS": to_host(wrong_octet(echo(STRANGER, OWN), 0)),
     "IP6_TOOSHORT": to_host(echo(STRANGER, OWN)[:-1]),
-    "IP6_ZEROLEN": to_host(ip6.build(STRANGER, OWN, 58, b"")),
+    "IP6_ZEROLEN": to_host(ip6.build(STRANGER, OWN, 0, b"") + exthdr.hop_by_hop(59, b"")),
     "IP6_SRC_MULTICAST": to_host(echo(A("ff02::1"), OWN)),
     "IP6_DST_UNSPECIFIED": to_host(echo(STRANGER, bytes(16))),
     "IP6_IFLOCAL_WIRE": to_group(echo(STRANGER, A("ff01::1"))),
@@ -299,12 +363,24 @@ STORIES: dict[str, Story] = {
     "OPT_DISCARD": to_host(ip6.build(STRANGER, OWN, 60, b"\x3b\0\x41\x04" + bytes(4))),
     "OPT_PARAMPROB": to_host(ip6.build(STRANGER, OWN, 60, b"\x3b\0\x81\x04" + bytes(4))),
     "OPT_BADLEN": to_host(ip6.build(STRANGER, OWN, 0, b"\x3b\0\x05\x04" + bytes(4))),
+    "JUMBO_BAD": to_host(ip6.build(STRANGER, OWN, 0, b"\x3b\0\xc2\x04" + bytes(4))),
+    "ROUTE_TWICE": to_host(ip6.build(STRANGER, OWN, 43, exthdr.build_routing0(43, 0, ()) * 2)),
+    "ROUTE_BADLEN": to_host(ip6.build(STRANGER, OWN, 43, exthdr.build_routing0(59, 9, (GLOBAL,)))),
+    "ROUTE_BADADDR": to_host(ip6.build(STRANGER, OWN, 43, exthdr.build_routing0(59, 1, (ALLNODES,)))),
+    "ROUTE_BADSCOPE": to_host(ip6.build(STRANGER, OWN, 43, exthdr.build_routing0(59, 1, (A("::1"),)))),
+    "EXTHDR_TOOLONG": to_host(ip6.build(STRANGER, OWN, 60, bytes([59, 255]) + bytes(2046))),
+    "IP6_NOGIF": to_host(ip6.build(STRANGER, OWN, 41, echo(STRANGER, OWN))),
     "HBH_NOTFIRST": to_host(ip6.build(STRANGER, OWN, 60, exthdr.destination_options(0, b"") + bytes(8))),
-    "ROUTE_UNKNOWN": to_host(ip6.build(STRANGER, OWN, 43, b"\x3b\0\0\x01" + bytes(4))),
+    "ROUTE_UNKNOWN": to_host(ip6.build(STRANGER, OWN, 43, b"\x3b\0\x21\x01" + bytes(4))),
     "NXT_UNKNOWN": to_host(ip6.build(STRANGER, OWN, 200, b"x")),
     "FRAG_BADLEN": fragments((0, True, 9)),
     "FRAG_TOOBIG": fragments((65528, False, 16)),
     "FRAG_OVERLAP": fragments((0, True, 16), (8, True, 16)),
+    "FRAG_DUPLICATE": fragments((0, True, 16), (0, True, 16)),
+    "FRAG_ECN": frag_ecn,
+    "FRAG_CHAIN": frag_chain,
+    "FRAG_JUMBO": frag_jumbo,
+    "FRAG_EVICTED": frag_evicted,
     "FRAG_LIMIT": frag_limit,
     "FRAG_TIMEOUT": frag_timeout,
     "FWD_LINKCAST": to_router(datagram(LEFT, RIGHT), b"\x33\x33\0\0\0\x01"),
@@ -318,6 +394,7 @@ STORIES: dict[str, Story] = {
     "FWD_TOOBIG": toobig,
     "FWD_P2P_BACK": p2p_back,
     "OUT_NOROUTE": lambda wires: refused(wires, wires.host(), "2001:db8:9::9"),
+    "OUT_BADHDR": out_badhdr,
     "OUT_NOSOURCE": no_source,
     "OUT_TOOBIG": out_toobig,
     "OUT_SCOPE": out_scope,
@@ -355,6 +432,9 @@ STORIES: dict[str, Story] = {
     "REDIRECT_BAD": redirected(redirect(OWN, RIGHT, ROUTER2, src=ROUTER, hlim=1)),
     "ND_BADOPT": to_group(icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(4) + OWN + bytes(8))),
     "ICMP6_TOOSHORT": to_host(icmp6(STRANGER, OWN, icmp.ECHO_REQUEST, b"")),
+    "ICMP6_BADLEN": to_host(icmp6(STRANGER, OWN, icmp.NEIGHBOR_SOLICIT, bytes(8))),
+    "NI_NOT_MINE": to_host(ni_query(A("2001:db8:1::7"))),
+    "NI_REFUSED": to_host(ni_query(GLOBAL, src=RIGHT)),
     "ICMP6_CHECKSUM": to_host(wrong_octet(echo(STRANGER, OWN))),
     "ICMP6_BADCODE": to_host(icmp6(STRANGER, OWN, icmp.ECHO_REQUEST, bytes(8), code=9)),
     "ICMP6_UNKNOWN": to_host(icmp6(STRANGER, OWN, 222, bytes(8))),
@@ -364,13 +444,22 @@ STORIES: dict[str, Story] = {
     "ICMP6_RATELIMIT": rate_limit,
     "MLD_HLIM": to_group(mld_message(icmp.MLD_QUERY, bytes(16), hlim=2)),
     "MLD_NOT_LINKLOCAL": to_group(mld_message(icmp.MLD_QUERY, bytes(16), src=GLOBAL)),
-    "UDP_TOOSHORT": to_host(ip6.build(STRANGER, OWN, 17, bytes(4))),
+    "MLD_BADGROUP": to_group(mld_message(icmp.MLD_REPORT, GLOBAL, dst=ALLNODES)),
+    "MLD_NO_ALERT": version_2(mld_message(icmp.MLD_QUERY, bytes(16))),
+    "MLD_BADLEN": version_2(
+        ip6.build(
+            STRANGER, ALLNODES, 0, exthdr.router_alert(58) + icmp.build(STRANGER, ALLNODES, 130, 0, bytes(22)), hlim=1
+        )
+    ),
+    "UDP_HEADER": to_host(ip6.build(STRANGER, OWN, 17, bytes(4))),
+    "UDP_TOOSHORT": to_host(ip6.build(STRANGER, OWN, 17, b"\0\x01\0\x09\0\x09\0\x01")),
     "UDP_CHECKSUM": to_host(wrong_octet(datagram(STRANGER, OWN))),
     "UDP_NOCHECKSUM": to_host(ip6.build(STRANGER, OWN, 17, b"\0\1\0\2\0\x08\0\0")),
     "UDP_PORT_ZERO": to_host(datagram(STRANGER, OWN, port=0)),
     "UDP_NOPORT": to_host(datagram(STRANGER, OWN)),
     "UDP_NOPORT_MULTICAST": to_group(datagram(STRANGER, ALLNODES)),
     "SOCK_FULL": socket_full,
+    **TCP_STORIES,
 }
 
 SUPPRESSIONS = {"ICMP6_SUPPRESSED", "ICMP6_SUPPRESSED_GROUP", "ICMP6_RATELIMIT"}

@@ -95,7 +95,7 @@ def test_bad_options(wires: Wires) -> None:
     wires.inject(h1, redirect(OWN, FAR, ROUTER2, lladdr=bytes(14)))
     wires.inject(h1, icmp6(ROUTER, OWN, icmp.REDIRECT, bytes(4) + ROUTER2 + FAR + bytes(8)))
     wires.inject(h1, icmp6(ROUTER, OWN, icmp.REDIRECT, bytes(30)))
-    assert wires.drops(h1, 6) == ["REDIRECT_BAD", "ND_BADOPT", "ICMP6_TOOSHORT"]
+    assert wires.drops(h1, 6) == ["REDIRECT_BAD", "ND_BADOPT", "ICMP6_BADLEN"]
 
 
 @pytest.mark.parametrize(("name", "value"), [("net.inet6.icmp6.rediraccept", 0), (FORWARDING, 1)])

@@ -33,7 +33,7 @@ from kamelab.stack import syscalls
 from kamelab.stack.netinet6.in6_prefix import SET, Terms
 from kamelab.stack.node import Node
 from kamelab.stack.sysctl import VARIABLES
-from kamelab.wire import exthdr, ip6
+from kamelab.wire import exthdr, in6, ip6
 from kamelab.wire import icmp6 as icmp
 
 IP6, ICMP6 = "net.inet6.ip6.", "net.inet6.icmp6."
@@ -221,6 +221,20 @@ def prefer_tempaddr(wires: Wires, put: Put) -> object:
     return "temporary" in row(h1, "addresses", source).flags
 
 
+def srcsel_2000(wires: Wires, put: Put) -> object:
+    """A label against a longer match."""
+    h1 = wires.host()
+    wires.address(h1, "2001:db8:2::1")
+    for net in (A("2001:db8:2::"), FAR):
+        syscalls.ioctl(h1, "SIOCAADDRCTL_POLICY", "", prefix=net, plen=64, precedence=1, label=7)
+    wires.run(3)
+    put(h1)
+    sid = syscalls.socket(h1, 0, "udp6", 0)
+    syscalls.route(h1, "add", destination=FAR, plen=128, interface="ne0")
+    syscalls.connect(h1, sid, FAR, 9, 0)
+    return in6.ntop(syscalls.getsockname(h1, sid)[0])
+
+
 def use_defaultzone(wires: Wires, put: Put) -> object:
     h1 = wires.host()
     syscalls.ioctl(h1, "SIOCSDEFIFACE_IN6", "ne0")
@@ -344,6 +358,7 @@ STORIES: dict[str, Story] = {
     IP6 + "temppltime": Story(temppltime, 86400, 86400, 1000, 1000),
     IP6 + "tempvltime": Story(tempvltime, 604800, 604800, 90000, 90000),
     IP6 + "prefer_tempaddr": Story(prefer_tempaddr, 0, False, 1, True),
+    IP6 + "srcsel_2000": Story(srcsel_2000, 0, "2001:db8:2::1", 1, "2001:db8:1::1"),
     IP6 + "use_defaultzone": Story(use_defaultzone, 0, EHOSTUNREACH, 1, [3]),
     IP6 + "hlim": Story(hlim, 64, 64, 7, 7),
     IP6 + "hdrnestlimit": Story(hdrnestlimit, 50, [], 5, ["IP6_TOOMANYHDR"]),
@@ -367,25 +382,26 @@ STORIES: dict[str, Story] = {
 """By the variable's name."""
 
 ELSEWHERE = {
-    *(IP6 + name for name in ("defmcasthlim", "maxfragpackets", "maxfrags", "pmtu_expire", "mcast_pmtu")),
-    *(IP6 + name for name in ("anonportmin", "anonportmax", "kame_version")),
-    ICMP6 + "mtudisc_hiwat",
+    *(IP6 + name for name in ("defmcasthlim", "maxfragpackets", "maxfrags")),
+    *(IP6 + name for name in ("pmtu_expire", "mcast_pmtu", "pmtu_below_min")),
+    *(IP6 + name for name in ("anonportmin", "anonportmax", "lowportmin", "lowportmax", "kame_version")),
+    *(IP6 + name for name in ("auto_flowlabel", "v6only")),
+    *(IP6 + name for name in ("rthdr0", "frag_overlap", "frag_chain")),
+    *(ICMP6 + name for name in ("mtudisc_hiwat", "mtudisc_lowat", "nodeinfo", "nodeinfo_refuse")),
+    *(ICMP6 + name for name in ("mldv2", "mldalwaysv2", "mldmaxsrcfilter", "mldsomaxsrc")),
     "kern.hostname",
+    "kern.ipc.somaxconn",
+    *("net.inet.udp.maxdgram", "net.inet.udp.recvspace"),
+    *(name for name in VARIABLES if name.startswith("net.inet.tcp.")),
 }
-"""Fragments, path MTU, groups and ports: told in other files."""
+"""TCP (test_tcp_*), fragments, path MTU, groups, node information, ports and buffers: told in other files."""
 
 NOT_YET = {
     IP6 + "keepfaith": "the faith interface is of the translator's issue",
     IP6 + "gifhlim": "there are no tunnels yet",
-    IP6 + "auto_flowlabel": "labels are for connected sockets, which come with TCP",
-    IP6 + "v6only": "there is no IPv4 that a socket could hear too",
     IP6 + "rtexpire": "cloned routes of the path MTU have a life of their own",
     IP6 + "rtminexpire": "the same",
     IP6 + "rtmaxcache": "the same",
-    IP6 + "lowportmin": "no program asks for a reserved port",
-    IP6 + "lowportmax": "the same",
-    ICMP6 + "nodeinfo": "nobody asks nodes for their names yet",
-    ICMP6 + "mtudisc_lowat": "messages that nothing validates make no route",
 }
 """Variables that can be read and set, and have no effect."""
 
