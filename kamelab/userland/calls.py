@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from kamelab.core.errors import EBADF, ECHILD, EINVAL, Errno
 from kamelab.stack import syscalls
 from kamelab.userland import files
+from kamelab.userland.octets import joined
 from kamelab.userland.process import Input, JobRow, Process, ProcessRow
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class _Blocked:
 
 BLOCKED: Final = _Blocked()
 """What a waiting call returns when it can't answer yet."""
+SOCKET_TEXT: Final = 65536
+"""Characters that a standard input takes out of its socket's buffer ahead of the program."""
 
 
 def sid_of(process: Process, fd: int) -> int:
@@ -96,7 +99,7 @@ def _hostname(system: System, _process: Process) -> str:
 
 
 def _sethostname(system: System, _process: Process, name: str) -> None:
-    system.node.hostname = name
+    syscalls.sethostname(system.node, name)
 
 
 def _sysctl(system: System, _process: Process, name: str) -> Any:
@@ -131,8 +134,8 @@ def _ioctl(system: System, _process: Process, request: str, interface: str, **pl
     return syscalls.ioctl(system.node, request, interface, **plain)
 
 
-def _route(system: System, _process: Process, command: str, **plain: Any) -> Any:
-    return syscalls.route(system.node, command, **plain)
+def _route(system: System, process: Process, command: str, **plain: Any) -> Any:
+    return syscalls.route(system.node, command, pid=process.pid, **plain)
 
 
 def _neighbor(system: System, _process: Process, command: str, **plain: Any) -> Any:
@@ -142,8 +145,8 @@ def _neighbor(system: System, _process: Process, command: str, **plain: Any) -> 
 # -- sockets ---------------------------------------------------------------------------------------------------------
 
 
-def _socket(system: System, process: Process, kind: str, proto: int) -> int:
-    sid = syscalls.socket(system.node, process.pid, kind, proto)
+def new_fd(process: Process, sid: int) -> int:
+    """The lowest free descriptor from 3 on, now of socket ``sid``."""
     fd = 3
     while fd in process.fds:
         fd += 1
@@ -151,16 +154,31 @@ def _socket(system: System, process: Process, kind: str, proto: int) -> int:
     return fd
 
 
+def _socket(system: System, process: Process, kind: str, proto: int) -> int:
+    sid = syscalls.socket(system.node, process.pid, kind, proto)
+    return new_fd(process, sid)
+
+
 def _bind(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
     syscalls.bind(system.node, sid_of(process, fd), addr, port, zone)
 
 
-def _connect(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int) -> None:
-    syscalls.connect(system.node, sid_of(process, fd), addr, port, zone)
+def _connect(
+    system: System, process: Process, fd: int, addr: bytes | None, port: int, zone: int, flowinfo: int = 0
+) -> None:
+    syscalls.connect(system.node, sid_of(process, fd), addr, port, zone, flowinfo)
 
 
 def _getsockname(system: System, process: Process, fd: int) -> Any:
     return syscalls.getsockname(system.node, sid_of(process, fd))
+
+
+def _getpeername(system: System, process: Process, fd: int) -> Any:
+    return syscalls.getpeername(system.node, sid_of(process, fd))
+
+
+def _getsockopt(system: System, process: Process, fd: int, name: str) -> Any:
+    return syscalls.getsockopt(system.node, sid_of(process, fd), name)
 
 
 def _setsockopt(system: System, process: Process, fd: int, name: str, value: Any) -> None:
@@ -169,6 +187,14 @@ def _setsockopt(system: System, process: Process, fd: int, name: str, value: Any
 
 def _sendmsg(system: System, process: Process, fd: int, *message: Any) -> int:
     return int(syscalls.sendmsg(system.node, sid_of(process, fd), *message))
+
+
+def _listen(system: System, process: Process, fd: int, backlog: int) -> None:
+    syscalls.listen(system.node, sid_of(process, fd), backlog)
+
+
+def _shutdown(system: System, process: Process, fd: int, how: str) -> None:
+    syscalls.shutdown(system.node, sid_of(process, fd), how)
 
 
 def _close(system: System, process: Process, fd: int) -> None:
@@ -232,8 +258,12 @@ CALLS: Final[dict[str, Callable[..., Any]]] = {
     "bind": _bind,
     "connect": _connect,
     "getsockname": _getsockname,
+    "getpeername": _getpeername,
+    "getsockopt": _getsockopt,
     "setsockopt": _setsockopt,
     "sendmsg": _sendmsg,
+    "listen": _listen,
+    "shutdown": _shutdown,
     "close": _close,
     "spawn": _spawn,
     "pipe": _pipe,
@@ -260,7 +290,22 @@ def _readable(system: System, source: Input) -> tuple[str, bool]:
     if source.kind == "pipe":
         pipe = system.pipes[source.key]
         return pipe.text, not pipe.writers
+    if source.kind == "so":
+        return _drained(system, source)
     return source.text[source.at :], True
+
+
+def _drained(system: System, source: Input) -> tuple[str, bool]:
+    """What has come on a standard input that is a stream socket, moved here as far as there is room for it."""
+    while len(source.text) < SOCKET_TEXT:
+        try:
+            data = syscalls.recv(system.node, source.key)
+        except Errno:
+            data = b""
+        if not data:
+            return source.text, data is not None
+        source.text = joined(source.text, data)
+    return source.text, False
 
 
 def _consume(system: System, source: Input, count: int, to_end: bool) -> None:
@@ -273,6 +318,8 @@ def _consume(system: System, source: Input, count: int, to_end: bool) -> None:
     elif source.kind == "pipe":
         pipe = system.pipes[source.key]
         pipe.text = pipe.text[count:]
+    elif source.kind == "so":
+        source.text = source.text[count:]
     else:
         source.at += count
 
@@ -302,11 +349,56 @@ def _read(system: System, process: Process) -> Any:
     return BLOCKED
 
 
+def _readsome(system: System, process: Process, size: int) -> Any:
+    source = process.stdin
+    text, ended = _readable(system, source)
+    if text or ended:
+        _consume(system, source, min(len(text), size), not text)
+        return text[:size]
+    process.channels = ((source.kind, source.key),)
+    return BLOCKED
+
+
 def _recvmsg(system: System, process: Process, fd: int) -> Any:
     sid = sid_of(process, fd)
     message = syscalls.recvmsg(system.node, sid)
     if message is not None:
         return message
+    process.channels = (("so", sid),)
+    return BLOCKED
+
+
+def _connect_stream(system: System, process: Process, fd: int, addr: bytes, port: int, zone: int, flowinfo: int) -> Any:
+    sid = sid_of(process, fd)
+    if syscalls.connect_stream(system.node, sid, addr, port, zone, flowinfo):
+        return True
+    process.channels = (("so", sid),)
+    return BLOCKED
+
+
+def _accept(system: System, process: Process, fd: int) -> Any:
+    sid = sid_of(process, fd)
+    taken = syscalls.accept(system.node, sid, process.pid)
+    if not taken:
+        process.channels = (("so", sid),)
+        return BLOCKED
+    return (new_fd(process, taken), *syscalls.getpeername(system.node, taken))
+
+
+def _send(system: System, process: Process, fd: int, data: bytes) -> Any:
+    sid = sid_of(process, fd)
+    count = syscalls.send(system.node, sid, data)
+    if count or not data:
+        return count
+    process.channels = (("so", sid),)
+    return BLOCKED
+
+
+def _recv(system: System, process: Process, fd: int, size: int) -> Any:
+    sid = sid_of(process, fd)
+    data = syscalls.recv(system.node, sid, size)
+    if data is not None:
+        return data
     process.channels = (("so", sid),)
     return BLOCKED
 
@@ -331,6 +423,17 @@ def _select(system: System, process: Process, fds: tuple[int, ...]) -> Any:
     return BLOCKED
 
 
+def _poll(system: System, process: Process, reads: tuple[int, ...], writes: tuple[int, ...]) -> Any:
+    able = _select(system, process, reads) if reads else BLOCKED
+    channels = process.channels if able is BLOCKED and reads else ()
+    sids = [(fd, sid_of(process, fd)) for fd in writes]
+    free = tuple(fd for fd, sid in sids if syscalls.writable(system.node, sid))
+    if able is not BLOCKED or free:
+        return () if able is BLOCKED else able, free
+    process.channels = tuple(dict.fromkeys((*channels, *(("so", sid) for _, sid in sids))))
+    return BLOCKED
+
+
 def _waitpid(system: System, process: Process, pid: int) -> Any:
     if pid in process.ended:
         return process.ended.pop(pid)
@@ -345,16 +448,32 @@ WAITS: Final[dict[str, Callable[..., Any]]] = {
     "sleep": _sleep,
     "readline": _readline,
     "read": _read,
+    "readsome": _readsome,
     "recvmsg": _recvmsg,
+    "connect_stream": _connect_stream,
+    "accept": _accept,
+    "send": _send,
+    "recv": _recv,
     "select": _select,
+    "poll": _poll,
     "waitpid": _waitpid,
 }
 
-_WCHANS = {"sleep": "nanslp", "recvmsg": "sbwait", "select": "select", "waitpid": "wait"}
+_WCHANS = {
+    "sleep": "nanslp",
+    "recvmsg": "sbwait",
+    "recv": "sbwait",
+    "send": "sbwait",
+    "accept": "netcon",
+    "connect_stream": "netcon",
+    "select": "select",
+    "poll": "poll",
+    "waitpid": "wait",
+}
 
 
 def wchan(process: Process) -> str:
     """What a parked process sleeps on, in the words of 4.4BSD's ``ps -l``; ``-`` for one that runs."""
     if process.pending is None or process.ready:
         return "-"
-    return _WCHANS.get(process.pending.name, "piperd" if process.stdin.kind == "pipe" else "ttyin")
+    return _WCHANS.get(process.pending.name, {"pipe": "piperd", "so": "sbwait"}.get(process.stdin.kind, "ttyin"))

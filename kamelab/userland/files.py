@@ -58,7 +58,12 @@ def write(files: dict[str, str], path: str, text: str, append: bool = False) -> 
     while parent := parent.rpartition("/")[0]:
         if parent in files or parent == NULL:
             raise Errno(ENOTDIR, parent)
-    files[path] = files.get(path, "") + text if append else text
+    if append:
+        # The only reference: CPython can then extend the text in place, which long logs and downloads need.
+        old, files[path] = files.get(path, ""), ""
+        old += text
+        text = old
+    files[path] = text
 
 
 def unlink(files: dict[str, str], path: str) -> None:

@@ -1,32 +1,39 @@
-"""netstat(1): routes, interfaces, sockets and statistics of a node.
+"""netstat(1): routes, interfaces, sockets and statistics of a node, once or at intervals.
 
 KAME USAGE, KAME `netstat`. The layouts are in `netstat_lines`, the phrases in `netstat_stats`. Without ``-f`` or ``-p``
-everything there is for IPv6 is shown. Left out, each with a message: the statistics of one interface, repeated output
-(``-w``), other families and protocols.
+everything there is for IPv6 is shown. Left out, each with a message: other families and IPsec, kernels that do not run
+(``-M``, ``-N``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
-from kamelab.userland import netstat_lines, netstat_stats
+from kamelab.core.clock import SECOND
+from kamelab.userland import netstat_ifstats, netstat_lines, netstat_stats
 from kamelab.userland.getopt import GetoptError, getopt
-from kamelab.userland.netdb import hostname_of
+from kamelab.userland.netdb import getservbyport, hostname_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kamelab.stack.views import InterfaceRow
     from kamelab.userland.proc import Proc
 
-USAGE = """\
-usage: netstat [-anl] [-f address_family]
-       netstat [-abdin] [-I interface]
-       netstat [-s] [-s] [-f address_family] [-p protocol]
-       netstat [-nrl] [-f address_family]
-       netstat [-g]
+USAGE: Final = """\
+usage: netstat [-anlW] [-f address_family]
+       netstat [-abdint] [-I interface] [-w wait]
+       netstat [-s] [-s] [-f address_family] [-p protocol] [-I interface]
+       netstat [-nrlW] [-f address_family]
+       netstat [-g] [-s]
+       netstat [-m]
+       netstat [-I interface] interval
 """
 
-_NOT_BUILT_PROTOCOLS = frozenset(
-    {"ip", "icmp", "igmp", "tcp", "tcp6", "udp", "ipsec", "ipsec6", "pfkey", "pim6", "rip6"}
-)
+_NOT_BUILT_PROTOCOLS: Final = frozenset({"ip", "icmp", "igmp", "ipsec", "ipsec6", "pfkey"})
+_OTHER_NAMES: Final = {"tcp6": "tcp", "udp": "udp6"}
+MAX_INTERVAL: Final = 86400
+"""Seconds."""
 
 
 class Refusal(Exception):
@@ -34,14 +41,16 @@ class Refusal(Exception):
 
 
 class Words:
-    """A parsed command line: how often each flag was given, and the three arguments."""
+    """A parsed command line: how often each flag was given, and the arguments."""
 
-    __slots__ = ("family", "flags", "interface", "protocol")
+    __slots__ = ("family", "flags", "interface", "interval", "protocol")
 
     def __init__(self, argv: list[str]) -> None:
-        options, rest = getopt(argv, "abdf:gI:ilM:N:np:rstuW:w:")
+        options, rest = getopt(argv, "abdf:gI:ilmM:N:np:rstuWw:")
         self.flags: dict[str, int] = {}
         self.family = self.interface = self.protocol = ""
+        self.interval = 0
+        """Seconds; 0: once."""
         for option, value in options:
             letter = option[1:]
             self.flags[letter] = self.flags.get(letter, 0) + 1
@@ -50,15 +59,25 @@ class Words:
             elif letter == "I":
                 self.interface = value
             elif letter == "p":
-                self.protocol = value
-            elif letter in "wMN":
-                raise Refusal(f"-{letter}: not built yet")
-        if rest:
-            raise Refusal(f"{rest[0]}: an interval is not built yet" if rest[0].isdecimal() else "")
+                self.protocol = _OTHER_NAMES.get(value, value)
+            elif letter == "w":
+                self.interval = _interval(value)
+            elif letter in "MN":
+                raise Refusal(f"-{letter}: only the running kernel can be read")
+        if len(rest) == 1 and rest[0].isdecimal():
+            self.interval = _interval(rest[0])
+        elif rest:
+            raise Refusal("")
 
-    def has(self, letter: str) -> bool:
-        """Whether a flag was given."""
-        return letter in self.flags
+    def has(self, letters: str) -> bool:
+        """Whether one of the flags was given."""
+        return any(letter in self.flags for letter in letters)
+
+
+def _interval(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) <= MAX_INTERVAL:
+        raise Refusal(f"{text}: illegal interval")
+    return int(text)
 
 
 def _check(words: Words) -> None:
@@ -78,64 +97,117 @@ def _show(proc: Proc, lines: list[str]) -> None:
         proc.print(line)
 
 
-def _routes(proc: Proc, words: Words) -> None:
+def _namer(proc: Proc, words: Words) -> Callable[[str], str]:
     def name(text: str) -> str:
         return text if words.has("n") or text.startswith("link#") else hostname_of(proc, text)
 
+    return name
+
+
+def _routes(proc: Proc, words: Words) -> None:
     rows = proc.rows("routes")
-    _show(proc, netstat_lines.route_lines(rows, proc.time(), long=words.has("l"), name=name))
+    lines = netstat_lines.route_lines(rows, proc.time(), long=words.has("lW"), name=_namer(proc, words))
+    _show(proc, lines)
 
 
-def _interfaces(proc: Proc, words: Words) -> None:
-    rows = proc.rows("interfaces")
+def _chosen(proc: Proc, words: Words) -> tuple[InterfaceRow, ...]:
+    """The interfaces, or the one of -I. Raises `Refusal`."""
+    rows: tuple[InterfaceRow, ...] = proc.rows("interfaces")
     if words.interface:
         rows = tuple(row for row in rows if row.name == words.interface)
         if not rows:
             raise Refusal(f"interface {words.interface} does not exist")
-    groups = proc.rows("groups") if words.has("a") else ()
+    return rows
+
+
+def _interfaces(proc: Proc, words: Words) -> None:
     lines = netstat_lines.interface_lines(
-        rows,
+        _chosen(proc, words),
         proc.rows("addresses"),
-        groups,
+        proc.rows("groups") if words.has("a") else (),
         octets=words.has("b"),
         drops=words.has("d"),
-        name=lambda text: text if words.has("n") else hostname_of(proc, text),
+        timers=words.has("t"),
+        name=_namer(proc, words),
+    )
+    _show(proc, lines)
+
+
+async def _repeat(proc: Proc, words: Words) -> None:
+    """A line each interval: all since boot first, then what was added. Ends by a signal."""
+    before, count = cast("tuple[tuple[int, ...], int]", proc.state or ((0,) * 8, 0))
+    drops = words.has("d")
+    while True:
+        proc.keep((before, count))
+        values = netstat_lines.interval_values(_chosen(proc, words))
+        if count % netstat_lines.INTERVAL_PAGE == 0:
+            _show(proc, netstat_lines.interval_head(words.interface, drops=drops))
+        proc.print(netstat_lines.interval_line(values, before, drops=drops))
+        before, count = values, count + 1
+        await proc.sleep(words.interval * SECOND)
+
+
+def _sockets(proc: Proc, words: Words) -> None:
+    def port(number: str, proto: str) -> str:
+        return number if words.has("n") else getservbyport(proc, int(number), proto[:3]) or number
+
+    lines = netstat_lines.socket_lines(
+        proc.rows("sockets"), every=words.has("a"), long=words.has("lW"), name=_namer(proc, words), port=port
     )
     _show(proc, lines)
 
 
 def _statistics(proc: Proc, words: Words) -> None:
+    nonzero = words.flags.get("s", 0) > 1
     if words.interface:
-        raise Refusal(f"-s -I {words.interface}: statistics of an interface are not built yet")
+        (row,) = _chosen(proc, words)
+        if words.protocol not in ("", *netstat_ifstats.PROTOCOLS):
+            raise Refusal(f"{words.protocol}: no statistics of an interface")
+        counters = next((dict(one.counters) for one in proc.rows("in6_ifstat") if one.interface == row.name), {})
+        for protocol in netstat_ifstats.PROTOCOLS:
+            if words.protocol in ("", protocol):
+                _show(proc, netstat_ifstats.lines(protocol, row.name, counters, nonzero=nonzero))
+        return
     counters = dict(proc.counters())
     for protocol in netstat_stats.PROTOCOLS:
         if words.protocol in ("", protocol):
-            nonzero = words.flags.get("s", 0) > 1
             _show(proc, netstat_stats.statistics_lines(protocol, counters, nonzero=nonzero))
 
 
-def _run(proc: Proc, argv: list[str]) -> None:
-    words = Words(argv)
-    _check(words)
-    if words.has("g") and words.has("s"):
-        raise Refusal("-gs: not built yet")
-    if words.has("s") or words.protocol:
+def _multicast(proc: Proc, words: Words) -> None:
+    """-g. Nothing forwards multicast here, so the tables are empty as in a kernel without a multicast router."""
+    if words.has("s"):
+        nonzero = words.flags["s"] > 1
+        proc.print("IPv6 multicast forwarding:")
+        _show(proc, netstat_stats.item_lines(netstat_stats.MRT6, dict(proc.counters()), nonzero=nonzero))
+        return
+    _show(proc, ["IPv6 Multicast Interface Table is empty", "IPv6 Multicast Routing Table is empty"])
+
+
+async def _run(proc: Proc, words: Words) -> None:
+    if words.has("m"):
+        held = sum(row.held for row in proc.rows("neighbors"))
+        _show(proc, netstat_lines.memory_lines(proc.rows("sockets"), held))
+    elif words.has("g"):
+        _multicast(proc, words)
+    elif words.has("s") or words.protocol:
         _statistics(proc, words)
     elif words.has("r"):
         _routes(proc, words)
-    elif words.has("i") or words.has("I"):
+    elif words.interval:
+        await _repeat(proc, words)
+    elif words.has("iI"):
         _interfaces(proc, words)
-    elif words.has("g"):
-        # Nothing forwards multicast here, so the tables are empty as they are in a kernel without a multicast router.
-        _show(proc, ["IPv6 Multicast Interface Table is empty", "IPv6 Multicast Routing Table is empty"])
     else:
-        _show(proc, netstat_lines.socket_lines(proc.rows("sockets"), every=words.has("a")))
+        _sockets(proc, words)
 
 
 async def main(proc: Proc, argv: list[str]) -> int:
     """Show a node's network state. Status 0, or 1 for what cannot be shown and for wrong usage."""
     try:
-        _run(proc, argv)
+        words = Words(argv)
+        _check(words)
+        await _run(proc, words)
     except GetoptError as error:
         proc.error(f"netstat: {error}\n{USAGE}")
     except Refusal as refusal:

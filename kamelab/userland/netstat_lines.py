@@ -76,11 +76,13 @@ def interface_lines(
     *,
     octets: bool = False,
     drops: bool = False,
+    timers: bool = False,
     name: Callable[[str], str] = _same,
 ) -> list[str]:
     """The interface table (``netstat -i``): a ``<Link#N>`` row with the counters, then a row an address.
 
-    ``groups`` (``-a``) adds the multicast addresses, ``octets`` (``-b``) and ``drops`` (``-d``) columns.
+    ``groups`` (``-a``) adds the multicast addresses; ``octets`` (``-b``), ``timers`` (``-t``: the driver's watchdog,
+    which never runs here) and ``drops`` (``-d``) add columns.
     """
     interfaces, addresses, groups = tuple(interfaces), tuple(addresses), tuple(groups)
     shown = [name(row.address) for row in addresses] + [row.group for row in groups]
@@ -97,6 +99,9 @@ def interface_lines(
         widths.append(-10)
     headings.append("Coll")
     widths.append(-5)
+    if timers:
+        headings.append("Time")
+        widths.append(-5)
     if drops:
         headings.append("Drop")
         widths.append(-5)
@@ -105,7 +110,8 @@ def interface_lines(
     def counters(row: InterfaceRow) -> list[str]:
         cells = [row.ipackets, row.ierrors, *([row.ibytes] if octets else [])]
         cells += [row.opackets, row.oerrors, *([row.obytes] if octets else []), 0]
-        return [str(cell) for cell in (*cells, *([row.drops] if drops else []))]
+        cells += [*([0] if timers else []), *([row.drops] if drops else [])]
+        return [str(cell) for cell in cells]
 
     lines = [row_text(headings, widths, gaps)]
     blanks = ["-"] * (len(widths) - 4)
@@ -128,12 +134,81 @@ SOCKET_GAPS = (0, 1, 1, 2, 1, 1)
 SOCKET_HEADINGS = ("Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "(state)")
 
 
-def socket_lines(rows: Iterable[SocketRow], *, every: bool = False) -> list[str]:
-    """Sockets (``netstat -an``); without ``every`` only connected ones."""
+ADDRESS_CUT = 16
+"""Characters of an address that ``netstat -a`` shows (KAME inet6print)."""
+LONG_SOCKET_WIDTHS = (5, -6, -6, 45, 45, 11)
+"""With ``-l`` or ``-W``."""
+
+
+def endpoint(text: str, proto: str, *, long: bool, name: Callable[[str], str], port: Callable[[str, str], str]) -> str:
+    """``ADDR.PORT`` as it is shown: named, and the address cut unless ``long``."""
+    address, _, number = text.rpartition(".")
+    shown = address if address == "*" else name(address)
+    if not long:
+        shown = shown[:ADDRESS_CUT]
+    return f"{shown}.{number if number == '*' else port(number, proto)}"
+
+
+def _number(port: str, _proto: str) -> str:
+    return port
+
+
+def socket_lines(
+    rows: Iterable[SocketRow],
+    *,
+    every: bool = False,
+    long: bool = False,
+    name: Callable[[str], str] = _same,
+    port: Callable[[str, str], str] = _number,
+) -> list[str]:
+    """Sockets (``netstat -an``); without ``every`` only connected ones, ``long`` (``-l``) without cutting addresses."""
     title = "Active Internet connections" + (" (including servers)" if every else "")
-    lines = [title, row_text(SOCKET_HEADINGS, SOCKET_WIDTHS, SOCKET_GAPS)]
+    widths = LONG_SOCKET_WIDTHS if long else SOCKET_WIDTHS
+    lines = [title, row_text(SOCKET_HEADINGS, widths, SOCKET_GAPS)]
     for row in rows:
         if every or not row.foreign.startswith("*"):
-            cells = (row.proto, str(row.recv_q), str(row.send_q), row.local, row.foreign, row.state)
-            lines.append(row_text(cells, SOCKET_WIDTHS, SOCKET_GAPS))
+            ends = [endpoint(end, row.proto, long=long, name=name, port=port) for end in (row.local, row.foreign)]
+            cells = (row.proto, str(row.recv_q), str(row.send_q), *ends, row.state)
+            lines.append(row_text(cells, widths, SOCKET_GAPS))
     return lines
+
+
+INTERVAL_WIDTHS = (-10, -5, -10, -10, -5, -10, -5)
+INTERVAL_HEADINGS = ("packets", "errs", "bytes", "packets", "errs", "bytes", "colls")
+INTERVAL_PAGE = 21
+"""Lines between two headings of ``netstat -w``."""
+
+
+def interval_values(rows: Iterable[InterfaceRow]) -> tuple[int, ...]:
+    """The sums that ``netstat -w`` shows the growth of: in the order of its columns, drops last."""
+    total = [0] * 8
+    for row in rows:
+        values = (row.ipackets, row.ierrors, row.ibytes, row.opackets, row.oerrors, row.obytes, 0, row.drops)
+        total = [one + more for one, more in zip(total, values, strict=True)]
+    return tuple(total)
+
+
+def interval_head(interface: str, *, drops: bool = False) -> list[str]:
+    """The two lines above the columns of ``netstat -w``; ``interface`` is empty for all together."""
+    widths = INTERVAL_WIDTHS + ((-5,) if drops else ())
+    headings = INTERVAL_HEADINGS + (("drops",) if drops else ())
+    gaps = [0] + [1] * (len(widths) - 1)
+    return [f"{'input':>17} {interface or '(Total)':>14} {'output':>16}", row_text(headings, widths, gaps)]
+
+
+def interval_line(values: tuple[int, ...], before: tuple[int, ...], *, drops: bool = False) -> str:
+    """One line of ``netstat -w``: what was added since ``before``."""
+    cells = [str(new - old) for new, old in zip(values, before, strict=True)][: 8 if drops else 7]
+    widths = INTERVAL_WIDTHS + ((-5,) if drops else ())
+    return row_text(cells, widths, [0] + [1] * (len(widths) - 1))
+
+
+def memory_lines(sockets: Iterable[SocketRow], held: int) -> list[str]:
+    """``netstat -m``, modest: a node has no mbufs, but it has data that waits. ``held``: packets of neighbours."""
+    sockets = tuple(sockets)
+    octets = sum(row.recv_q + row.send_q for row in sockets)
+    return [
+        f"{octets} octets queued in {len(sockets)} sockets",
+        f"{held} packets held until a neighbor is resolved",
+        "0 requests for memory denied",
+    ]

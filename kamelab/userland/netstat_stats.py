@@ -1,13 +1,14 @@
 """The statistics of ``netstat -s``: one table from counter names to phrases, and the lines they make.
 
-Rows and their order are those of KAME `netstat/inet6.c` (struct ip6stat, struct icmp6stat, struct udpstat); a counter
-that the kernel does not have shows as 0. The phrases are kamelab's own but for two that the seeds fix: ``with data size
-< data length`` and the mbuf block (KAME IMPLEMENTATION 1.7 and 1.9 (2001)). Left out: statistics of an interface.
+Rows and their order are those of KAME `netstat/inet6.c` and `inet.c` (struct ip6stat, icmp6stat, udpstat, tcpstat,
+rip6stat, pim6stat, mrt6stat); a counter that the kernel does not have shows as 0. The phrases are kamelab's own but for
+two that the seeds fix: ``with data size < data length`` and the mbuf block (KAME IMPLEMENTATION 1.7 and 1.9 (2001)).
+An interface's statistics are in `netstat_ifstats`. Left out: IPsec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from kamelab.stack.netinet6.in6_src import RULE_NAMES
@@ -144,7 +145,117 @@ UDP6: tuple[Item, ...] = (
     Counter("udp6.opackets", "datagram{s} sent"),
 )
 
-PROTOCOLS: dict[str, tuple[Item, ...]] = {"ip6": IP6, "icmp6": ICMP6, "udp6": UDP6}
+TCP: tuple[Item, ...] = (
+    Counter("tcp.sndtotal", "segment{s} sent"),
+    Counter("tcp.sndpack", "data segment{s} sent"),
+    Counter("tcp.sndbyte", "data octet{s} sent"),
+    Counter("tcp.sndrexmitpack", "data segment{s} sent again"),
+    Counter("tcp.sndrexmitbyte", "data octet{s} sent again"),
+    Counter("tcp.fastrexmit", "segment{s} sent again after duplicate ACKs"),
+    Counter("tcp.newrenopartial", "partial ACK{s} in fast recovery"),
+    Counter("tcp.mturesent", "segment{s} sent again because the path MTU fell"),
+    Counter("tcp.sndacks", "ACK{s} alone sent"),
+    Counter("tcp.delack", "delayed ACK{s} sent"),
+    Counter("tcp.sndprobe", "window probe{s} sent"),
+    Counter("tcp.sndwinup", "window update{s} sent"),
+    Counter("tcp.sndctrl", "SYN, FIN or RST segment{s} sent"),
+    Counter("tcp.rcvtotal", "segment{s} received"),
+    Counter("tcp.rcvackpack", "ACK{s} for data"),
+    Counter("tcp.rcvackbyte", "octet{s} acknowledged"),
+    Counter("tcp.rcvdupack", "duplicate ACK{s}"),
+    Counter("tcp.rcvacktoomuch", "ACK{s} for what was not sent"),
+    Counter("tcp.ackwarlimited", "challenge ACK{s} not sent because of the limit"),
+    Counter("tcp.rcvpack", "segment{s} received in order"),
+    Counter("tcp.rcvbyte", "octet{s} received in order"),
+    Counter("tcp.rcvduppack", "segment{s} received twice"),
+    Counter("tcp.rcvdupbyte", "octet{s} received twice"),
+    Counter("tcp.pawsdrop", "segment{s} too old by their timestamp"),
+    Counter("tcp.rcvpartduppack", "segment{s} received twice in part"),
+    Counter("tcp.rcvpartdupbyte", "octet{s} received twice in such segments"),
+    Counter("tcp.rcvoopack", "segment{s} received out of order"),
+    Counter("tcp.rcvoobyte", "octet{s} received out of order"),
+    Counter("tcp.rcvmemdrop", "segment{s} dropped for want of room"),
+    Counter("tcp.rcvpackafterwin", "segment{s} with data behind the window"),
+    Counter("tcp.rcvbyteafterwin", "octet{s} behind the window"),
+    Counter("tcp.rcvwinprobe", "window probe{s} received"),
+    Counter("tcp.rcvwinupd", "window update{s} received"),
+    Counter("tcp.rcvurg", "urgent segment{s} received"),
+    Counter("tcp.rcvafterclose", "segment{s} after the program had closed"),
+    Counter("tcp.rcvbadsum", "segment{s} with a wrong checksum"),
+    Counter("tcp.rcvbadoff", "segment{s} with a wrong header length"),
+    Counter("tcp.rcvshort", "segment{s} too short"),
+    Counter("tcp.connattempt", "connection{s} asked for"),
+    Counter("tcp.accepts", "connection{s} accepted"),
+    Counter("tcp.badsyn", "SYN{s} that may not be"),
+    Counter("tcp.badrst", "RST{s} outside the window"),
+    Counter("tcp.listendrop", "connection{s} lost because the listen queue was full"),
+    Counter("tcp.connects", "connection{s} established"),
+    Counter("tcp.closed", "connection{s} closed"),
+    Counter("tcp.drops", "established connection{s} dropped"),
+    Counter("tcp.conndrops", "connection{s} dropped before they were established"),
+    Counter("tcp.orphandrops", "connection{s} without a program dropped"),
+    Counter("tcp.rttupdated", "round trip time{s} taken in"),
+    Counter("tcp.segstimed", "segment{s} timed"),
+    Counter("tcp.rexmttimeo", "retransmission timeout{s}"),
+    Counter("tcp.timeoutdrop", "connection{s} given up by the retransmission timer"),
+    Counter("tcp.persisttimeo", "persist timeout{s}"),
+    Counter("tcp.keeptimeo", "keepalive timeout{s}"),
+    Counter("tcp.keepprobe", "keepalive probe{s} sent"),
+    Counter("tcp.keepdrops", "connection{s} given up by keepalive"),
+    Counter("tcp.predack", "ACK{s} predicted by their header"),
+    Counter("tcp.preddat", "data segment{s} predicted by their header"),
+    Counter("tcp.sc_added", "entr{ies} of the SYN queue added"),
+    Counter("tcp.sc_retransmitted", "SYN,ACK{s} sent again"),
+    Counter("tcp.sc_dupesyn", "SYN{s} received twice"),
+    Counter("tcp.sc_completed", "SYN queue entr{ies} completed"),
+    Counter("tcp.sc_bucketoverflow", "SYN queue entr{ies} pushed out"),
+    Counter("tcp.sc_reset", "SYN queue entr{ies} reset"),
+    Counter("tcp.sc_timed_out", "SYN queue entr{ies} timed out"),
+    Counter("tcp.sc_unreach", "SYN queue entr{ies} found unreachable"),
+)
+
+RIP6: tuple[Item, ...] = (
+    Counter("rip6.ipackets", "message{s} received"),
+    Counter("rip6.isum", "checksum{s} looked at on input"),
+    Counter("rip6.badsum", "message{s} with a wrong checksum"),
+    Counter("rip6.nosock", "message{s} without a socket"),
+    Counter("rip6.nosockmcast", "multicast message{s} without a socket"),
+    Counter("rip6.fullsock", "message{s} lost because the socket's buffer was full"),
+    Counter("rip6.delivered", "message{s} delivered"),
+    Counter("rip6.opackets", "message{s} sent"),
+)
+
+PIM6: tuple[Item, ...] = (
+    Counter("pim6.rcv_total", "message{s} received"),
+    Counter("pim6.rcv_tooshort", "message{s} too short"),
+    Counter("pim6.rcv_badsum", "message{s} with a wrong checksum"),
+    Counter("pim6.rcv_badversion", "message{s} of another version"),
+    Counter("pim6.rcv_registers", "register{s} received"),
+    Counter("pim6.rcv_badregisters", "register{s} malformed"),
+    Counter("pim6.snd_registers", "register{s} sent"),
+)
+"""There is no PIM on a node yet: all of them are 0."""
+
+MRT6: tuple[Item, ...] = (
+    Counter("mrt6.mfc_lookups", "lookup{s} in the forwarding cache"),
+    Counter("mrt6.mfc_misses", "miss{es} of the forwarding cache"),
+    Counter("mrt6.upcalls", "upcall{s} to a multicast router"),
+    Counter("mrt6.upq_ovflw", "overflow{s} of the upcall queue"),
+    Counter("mrt6.upq_sockfull", "upcall{s} lost because the socket's buffer was full"),
+    Counter("mrt6.cache_cleanups", "entr{ies} of the cache cleaned up"),
+    Counter("mrt6.no_route", "datagram{s} without a route for their origin"),
+    Counter("mrt6.bad_tunnel", "datagram{s} that came with bad tunneling"),
+    Counter("mrt6.cant_tunnel", "datagram{s} that could not be tunneled"),
+    Counter("mrt6.wrong_if", "datagram{s} that came by the wrong interface"),
+    Counter("mrt6.drop_sel", "datagram{s} dropped selectively"),
+    Counter("mrt6.q_overflow", "datagram{s} dropped because the queue overflowed"),
+    Counter("mrt6.pkt2large", "datagram{s} dropped because they were too large"),
+)
+"""``netstat -gs``; without a multicast router on the node all of them are 0."""
+
+PROTOCOLS: dict[str, tuple[Item, ...]] = {
+    "ip6": IP6, "icmp6": ICMP6, "udp6": UDP6, "tcp": TCP, "rip6": RIP6, "pim6": PIM6
+}  # fmt: skip
 """The statistics there are, in the order in which ``netstat -s`` prints them."""
 
 NEXT_HEADERS = {
@@ -249,8 +360,13 @@ def _mbufs(item: Mbufs, counters: Mapping[str, int], nonzero: bool) -> list[str]
 
 def statistics_lines(protocol: str, counters: Mapping[str, int], *, nonzero: bool = False) -> list[str]:
     """The block of one of `PROTOCOLS`; with ``nonzero`` (``-ss``) without the rows that are 0."""
-    lines = [f"{protocol}:"]
-    for item in PROTOCOLS[protocol]:
+    return [f"{protocol}:", *item_lines(PROTOCOLS[protocol], counters, nonzero=nonzero)]
+
+
+def item_lines(items: Iterable[Item], counters: Mapping[str, int], *, nonzero: bool = False) -> list[str]:
+    """The rows of a block."""
+    lines: list[str] = []
+    for item in items:
         if isinstance(item, Counter | Rest):
             value = counters.get(item.key, 0)
             if isinstance(item, Rest):

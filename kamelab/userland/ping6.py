@@ -1,8 +1,9 @@
-"""ping6(8): ICMPv6 echo requests to a host or group, and what comes back.
+"""ping6(8): ICMPv6 echo requests to a host or group, or node information queries, and what comes back.
 
-KAME `ping6.c`, KAME USAGE, RFC 4443 4. The number at the start of a reply line is the length of the ICMPv6 message.
-Left out, each with a message: node information queries (-a -N -t -w -W), IPsec policies (-P), the choice of the next
-hop (-g). The counters and the table of replies seen live in one `Ping`, so that a long run can be restored.
+KAME `ping6.c`, KAME USAGE, RFC 4443 4, RFC 4620. The number at the start of a reply line is the length of the ICMPv6
+message. The command line is in `ping6_options`, words about what came in `ping6_print`, queries in `ping6_nodeinfo`.
+Left out, with a message: IPsec policies (-P). The counters and the table of replies seen live in one `Ping`, so that a
+long run can be restored.
 """
 
 from __future__ import annotations
@@ -12,72 +13,28 @@ from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
-from kamelab.userland import probe
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland import ping6_nodeinfo, probe
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo, if_nametoindex
-from kamelab.userland.probe import NS, integer, milliseconds
+from kamelab.userland.ping6_options import ECHO_LEN, TIMESTAMP_LEN, USAGE, Fault, Options, fill, parse
+from kamelab.userland.ping6_print import describe, extension_headers, quoted_line, wrong_data
+from kamelab.userland.probe import NS, milliseconds
 from kamelab.userland.proc import Signal
-from kamelab.wire import icmp6, in6, ip6
+from kamelab.wire import exthdr, icmp6, in6, ip6, nodeinfo
+from kamelab.wire.buffer import WireError
 
 if TYPE_CHECKING:
     from kamelab.stack.socket.message import Message
     from kamelab.userland.proc import Proc
 
-USAGE: Final = """\
-usage: ping6 [-dfHmnqtvwW] [-a addrtype] [-b bufsiz] [-c count] [-g gateway]
-             [-h hoplimit] [-I interface] [-i wait] [-l preload] [-N group]
-             [-P policy] [-p pattern] [-S sourceaddr] [-s packetsize]
-             [hops ...] host
-"""
-_OPTIONS: Final = "a:b:c:dfg:Hh:I:i:l:mN:nP:p:qS:s:tvwW"
-
-ECHO_LEN: Final = 8
-"""Octets before the data: type, code, checksum, identifier, sequence number."""
-TIMESTAMP_LEN: Final = 8
-"""Octets at the start of the data that hold the time of sending: seconds and microseconds."""
-MAX_DATA: Final = 65535 - ip6.HEADER_LEN - ECHO_LEN
 MAX_WAIT: Final = 10 * NS
 """How long to wait after the last request if nothing at all was received."""
-_MIN_INTERVAL: Final = NS // 100
-_FLOOD_INTERVAL: Final = NS // 100
 _FLOOD_GAP: Final = 10_000
 """Least time between two requests of a flood; without it a link without delay would stop the clock."""
+_RCVBUF: Final = 48 * 1024
+"""Receive buffer without -b: a group may answer all at once (KAME ping6.c)."""
+_MAX_PAYLOAD: Final = 65535
 _SEEN_BITS: Final = 8192
 _KEEP_EVERY: Final = 64
-
-
-class Fault(Exception):
-    """A mistake on the command line; the text is printed after ``ping6: ``."""
-
-    def __init__(self, text: str, *, usage: bool = False) -> None:
-        super().__init__(text)
-        self.usage = usage
-
-
-@dataclass
-class Options:
-    """The command line."""
-
-    host: str = ""
-    hops: list[str] = field(default_factory=list)
-    bufsize: int = 0
-    count: int = 0
-    """0: without end."""
-    flood: bool = False
-    names: bool = False
-    hoplimit: int = -1
-    interface: str = ""
-    interval: int = NS
-    """Nanoseconds between two requests."""
-    preload: int = 0
-    minmtu: int = 1
-    """IPV6_USE_MIN_MTU: 1 always 1280, -1 for multicast only, 0 never (RFC 3542 11.1)."""
-    pattern: bytes = b""
-    quiet: bool = False
-    source: str = ""
-    size: int = 8
-    """Octets of data."""
-    verbose: bool = False
 
 
 @dataclass
@@ -92,6 +49,8 @@ class Ping:
     ifindex: int
     data: bytes
     """The data of a request; the time of sending goes over its first octets if there is room."""
+    started: int
+    """Lab time of the run's begin, ns since 1970: nonces are made of it."""
     wall: int
     """Lab time at boot, ns since 1970."""
     next_send: int
@@ -109,7 +68,8 @@ class Ping:
 
     @property
     def timing(self) -> bool:
-        return len(self.data) >= TIMESTAMP_LEN
+        """Replies bring back when their request was sent."""
+        return not self.options.query and len(self.data) >= TIMESTAMP_LEN
 
 
 async def main(proc: Proc, argv: list[str]) -> int:
@@ -131,110 +91,6 @@ async def main(proc: Proc, argv: list[str]) -> int:
     return 0 if ping.received else 2
 
 
-# -- the command line ----------------------------------------------------------------------------------------------
-
-
-def parse(argv: list[str]) -> Options:
-    """Read the command line. Raises Fault, GetoptError's words among them."""
-    try:
-        pairs, rest = getopt(argv, _OPTIONS)
-    except GetoptError as error:
-        raise Fault(str(error), usage=True) from None
-    out = Options()
-    own_interval = False
-    use_mtu = 0
-    for letter, value in pairs:
-        flag = letter.lstrip("-")
-        if flag in "aNtwW":
-            raise Fault("node information queries are not built yet")
-        if flag == "g":
-            raise Fault("-g: the choice of the next hop is not built yet")
-        if flag == "P":
-            raise Fault("-P: IPsec policies are not built yet")
-        if flag == "b":
-            out.bufsize = _number(value, 1, 1 << 24, "invalid socket buffer size")
-        elif flag == "c":
-            out.count = _number(value, 1, None, "illegal number of packets")
-        elif flag == "f":
-            out.flood = True
-        elif flag == "H":
-            out.names = True
-        elif flag == "h":
-            out.hoplimit = _number(value, 0, 255, "illegal hoplimit")
-        elif flag == "I":
-            out.interface = value
-        elif flag == "i":
-            out.interval = _interval(value)
-            own_interval = True
-        elif flag == "l":
-            out.preload = _number(value, 1, 65535, "illegal preload value")
-        elif flag == "m":
-            use_mtu += 1
-        elif flag == "n":
-            out.names = False
-        elif flag == "p":
-            out.pattern = _pattern(value)
-        elif flag == "q":
-            out.quiet = True
-        elif flag == "S":
-            out.source = value
-        elif flag == "s":
-            out.size = _number(value, 0, None, "illegal datalen value")
-            if out.size > MAX_DATA:
-                raise Fault(f"datalen value too large, maximum is {MAX_DATA}")
-        elif flag == "v":
-            out.verbose = True
-    if out.flood and own_interval:
-        raise Fault("-f and -i incompatible options")
-    if out.flood:
-        out.interval = _FLOOD_INTERVAL
-    out.minmtu = (1, -1, 0)[min(use_mtu, 2)]
-    if not rest:
-        raise Fault("no host given", usage=True)
-    out.host, out.hops = rest[-1], rest[:-1]
-    return out
-
-
-def _number(text: str, low: int, high: int | None, words: str) -> int:
-    number = integer(text, low, high)
-    if number is None:
-        raise Fault(f"{words} -- {text}")
-    return number
-
-
-def _interval(text: str) -> int:
-    """Seconds with a fraction, as nanoseconds, without the rounding of floating point."""
-    whole, _, fraction = text.partition(".")
-    if not (whole + fraction).isascii() or not (whole + fraction).isdigit() or len(whole) > 9:
-        raise Fault(f"illegal timing interval -- {text}")
-    interval = int(whole or "0") * NS + int((fraction + "000000000")[:9])
-    if interval < _MIN_INTERVAL:
-        raise Fault(f"illegal timing interval -- {text}: the least is 0.01")
-    return interval
-
-
-def _pattern(text: str) -> bytes:
-    """Up to 16 octets of hexadecimal digits; a last single digit is an octet too."""
-    digits = text[:-1] + "0" + text[-1:] if len(text) % 2 else text
-    try:
-        pattern = bytes.fromhex(digits)
-    except ValueError:
-        pattern = b""
-    if not pattern or any(c.isspace() for c in text):
-        raise Fault(f"patterns must be specified as hex digits -- {text}")
-    if len(pattern) > 16:
-        raise Fault(f"a pattern has at most 16 octets -- {text}")
-    return pattern
-
-
-def fill(size: int, pattern: bytes) -> bytes:
-    """The data of a request: the pattern again and again, else each octet's offset in the message (KAME ping6.c)."""
-    if not pattern:
-        return bytes((ECHO_LEN + i) & 0xFF for i in range(size))
-    start = TIMESTAMP_LEN if size >= TIMESTAMP_LEN else 0
-    return bytes(start) + (pattern * (size // len(pattern) + 1))[: size - start]
-
-
 # -- setting up ----------------------------------------------------------------------------------------------------
 
 
@@ -247,10 +103,19 @@ def _resolve(proc: Proc, text: str) -> tuple[bytes, int]:
         raise Fault(f"{text}: {error}") from None
 
 
+def _destination(proc: Proc, options: Options) -> tuple[bytes, int]:
+    """The host's address, or with -N the group of its name. Raises Fault."""
+    if not options.group:
+        return _resolve(proc, options.host)
+    try:
+        return nodeinfo.name_group(options.host), 0
+    except WireError:
+        raise Fault(f"{options.host}: no name of which a group could be made") from None
+
+
 def _begin(proc: Proc, options: Options) -> Ping:
     """Resolve, open the socket, print the first line. Raises Fault."""
-    addr, zone = _resolve(proc, options.host)
-    shown = getnameinfo(proc, addr, zone, numeric=True)
+    addr, zone = _destination(proc, options)
     hops = [_resolve(proc, hop) for hop in options.hops]
     ifindex = 0
     if options.interface:
@@ -259,14 +124,20 @@ def _begin(proc: Proc, options: Options) -> Ping:
             raise Fault(f"{options.interface}: invalid interface name")
         if not zone and in6.scope(addr) in (in6.SCOPE_INTERFACE, in6.SCOPE_LINK) and not in6.is_loopback(addr):
             zone = ifindex
+    shown = getnameinfo(proc, addr, 0 if in6.is_multicast(addr) and options.interface else zone, numeric=True)
     own = _resolve(proc, options.source) if options.source else None
+    gateway = _resolve(proc, options.gateway) if options.gateway else None
+    if gateway is not None and not gateway[1] and in6.is_linklocal(gateway[0]):
+        gateway = (gateway[0], ifindex)
+    if options.short_of_buffer and not options.query:
+        proc.error("ping6: you need -b to increase socket buffer size\n")
     fd = proc.socket("raw6", ip6.IPPROTO_ICMPV6)
     if own is not None:
         try:
             proc.bind(fd, own[0], 0, own[1])
         except Errno as error:
             raise Fault(f"bind: {error}") from None
-    for name, value in _socket_options(options, addr, ifindex, hops):
+    for name, value in _socket_options(options, addr, ifindex, hops, gateway):
         try:
             proc.setsockopt(fd, name, value)
         except Errno as error:
@@ -279,30 +150,45 @@ def _begin(proc: Proc, options: Options) -> Ping:
     if options.pattern:
         proc.print(f"PATTERN: 0x{options.pattern.hex()}")
     route = 8 + 16 * len(hops) if hops else 0
-    parts = f"{ip6.HEADER_LEN}" + (f"+{route}" if route else "") + f"+{ECHO_LEN}+{options.size}"
-    size = ip6.HEADER_LEN + route + ECHO_LEN + options.size
+    length = ping6_nodeinfo.length(options) - ECHO_LEN if options.query else options.size
+    parts = f"{ip6.HEADER_LEN}" + (f"+{route}" if route else "") + f"+{ECHO_LEN}+{length}"
+    size = ip6.HEADER_LEN + route + ECHO_LEN + length
     proc.print(f"PING6({size}={parts} bytes) {getnameinfo(proc, src, src_zone, numeric=True)} --> {shown}")
-    now = proc.time()
+    now, wall = proc.time(), proc.wall()
     data = fill(options.size, options.pattern)
-    return Ping(options, fd, proc.pid & 0xFFFF, addr, zone, ifindex, data, proc.wall() - now, now)
+    return Ping(options, fd, proc.pid & 0xFFFF, addr, zone, ifindex, data, wall, wall - now, now)
 
 
 def _socket_options(
-    options: Options, addr: bytes, ifindex: int, hops: list[tuple[bytes, int]]
+    options: Options,
+    addr: bytes,
+    ifindex: int,
+    hops: list[tuple[bytes, int]],
+    gateway: tuple[bytes, int] | None,
 ) -> list[tuple[str, object]]:
     out: list[tuple[str, object]] = []
-    types = tuple(range(256)) if options.verbose else (icmp6.ECHO_REPLY, *range(1, 5))
+    answers = icmp6.NI_REPLY if options.query else icmp6.ECHO_REPLY
+    types = tuple(range(256)) if options.verbose else (*range(1, 5), answers)
     out.append(("ICMP6_FILTER", types))
     if options.bufsize:
         out += [("SO_SNDBUF", options.bufsize), ("SO_RCVBUF", options.bufsize)]
+    else:
+        out.append(("SO_RCVBUF", _RCVBUF))
+    if options.debug:
+        out.append(("SO_DEBUG", True))
     if options.hoplimit >= 0:
         out += [("IPV6_UNICAST_HOPS", options.hoplimit), ("IPV6_MULTICAST_HOPS", options.hoplimit)]
-    if options.minmtu >= 0:
-        out.append(("IPV6_USE_MIN_MTU", options.minmtu))
+    # A jumbogram can't be cut, so that asking for 1280 would forbid it.
+    jumbo = ECHO_LEN + options.size > _MAX_PAYLOAD and not options.query
+    out.append(("IPV6_USE_MIN_MTU", 0 if jumbo else options.minmtu))
     if ifindex and in6.is_multicast(addr):
         out.append(("IPV6_MULTICAST_IF", ifindex))
+    if gateway is not None:
+        out.append(("IPV6_NEXTHOP", gateway))
     if hops:
-        out.append(("IPV6_RTHDR", tuple(hop for hop, _ in hops)))
+        out.append(("IPV6_RTHDR", exthdr.build_routing0(0, len(hops), tuple(hop for hop, _ in hops))))
+    if options.verbose:
+        out += [(name, True) for name in ("IPV6_RECVHOPOPTS", "IPV6_RECVDSTOPTS", "IPV6_RECVRTHDR")]
     return out
 
 
@@ -351,7 +237,10 @@ def _send(proc: Proc, ping: Ping) -> None:
         sent_at = (ping.wall + proc.time()) // 1000
         stamp = (sent_at // 1_000_000 & 0xFFFFFFFF).to_bytes(4, "big") + (sent_at % 1_000_000).to_bytes(4, "big")
         data = stamp + data[TIMESTAMP_LEN:]
-    message = bytes((icmp6.ECHO_REQUEST, 0, 0, 0)) + icmp6.echo_body(ping.ident, seq, data)
+    if options.query:
+        message = ping6_nodeinfo.query(options, ping.addr, ping6_nodeinfo.nonce(ping.ident, seq, ping.started))
+    else:
+        message = bytes((icmp6.ECHO_REQUEST, 0, 0, 0)) + icmp6.echo_body(ping.ident, seq, data)
     pktinfo = (None, ping.ifindex) if ping.ifindex else None
     try:
         proc.sendmsg(ping.fd, message, ping.addr, 0, ping.zone, pktinfo=pktinfo)
@@ -370,16 +259,21 @@ def _receive(proc: Proc, ping: Ping, message: Message) -> None:
             sender = getnameinfo(proc, message.addr, message.zone, numeric=True)
             proc.error(f"ping6: packet too short ({len(data)} bytes) from {sender}\n")
         return
-    if data[0] == icmp6.ECHO_REPLY and icmp6.parse_echo(data)[0] == ping.ident:
+    if options.query:
+        seq = ping6_nodeinfo.sequence(data, ping6_nodeinfo.nonce(ping.ident, 0, ping.started))
+        if seq is not None:
+            _answer(proc, ping, message, seq)
+            return
+    elif data[0] == icmp6.ECHO_REPLY and icmp6.parse_echo(data)[0] == ping.ident:
         _reply(proc, ping, message)
-    elif options.verbose or (not options.quiet and is_own_error(ping, data)):
+        return
+    if options.verbose or (not options.quiet and is_own_error(ping, data)):
         sender = getnameinfo(proc, message.addr, message.zone, numeric=not options.names)
-        proc.print(f"{len(data)} bytes from {sender}: {probe.describe(data)}")
+        proc.print(f"{len(data)} bytes from {sender}: {describe(data)}")
         if options.verbose:
-            packet = probe.quoted(data, ip6.IPPROTO_ICMPV6) if icmp6.is_error(data[0]) else None
-            if packet is not None and len(packet[2]) >= ECHO_LEN:
-                seq = int.from_bytes(packet[2][6:8], "big")
-                proc.print(f"\t{in6.ntop(packet[0])} --> {in6.ntop(packet[1])}, icmp_seq={seq}")
+            line = quoted_line(data)
+            if line:
+                proc.print(line)
 
 
 def is_own_error(ping: Ping, message: bytes) -> bool:
@@ -387,13 +281,48 @@ def is_own_error(ping: Ping, message: bytes) -> bool:
     if not icmp6.is_error(message[0]):
         return False
     packet = probe.quoted(message, ip6.IPPROTO_ICMPV6)
-    if packet is None or len(packet[2]) < ECHO_LEN or packet[2][0] != icmp6.ECHO_REQUEST:
+    if packet is None or len(packet[2]) < ECHO_LEN:
+        return False
+    if ping.options.query:
+        mark = ping6_nodeinfo.nonce(ping.ident, 0, ping.started)
+        return packet[2][0] == icmp6.NI_QUERY and packet[2][10:16] == mark[2:]
+    if packet[2][0] != icmp6.ECHO_REQUEST:
         return False
     return int.from_bytes(packet[2][4:6], "big") == ping.ident
 
 
 def _slot(seq: int) -> tuple[int, int]:
     return seq % _SEEN_BITS // 8, 1 << seq % 8
+
+
+def _count(ping: Ping, message: Message, seq: int) -> bool:
+    """Enter a reply; True when its request was answered before."""
+    slot, bit = _slot(seq)
+    again = bool(ping.seen[slot] & bit)
+    if again:
+        ping.repeated += 1
+    else:
+        ping.seen[slot] |= bit
+        ping.received += 1
+    if ping.options.flood:
+        ping.next_send = min(ping.next_send, message.time + _FLOOD_GAP)
+    return again
+
+
+def _answer(proc: Proc, ping: Ping, message: Message, seq: int) -> None:
+    """The reply to a node information query."""
+    options = ping.options
+    _count(ping, message, seq)
+    if options.quiet:
+        return
+    if options.flood:
+        proc.write("\b")
+        return
+    sender = getnameinfo(proc, message.addr, message.zone, numeric=not options.names)
+    first, *others = ping6_nodeinfo.answer(message.data, options.verbose)
+    proc.print(f"{len(message.data)} bytes from {sender}:{first}")
+    for line in others:
+        proc.print(line)
 
 
 def _reply(proc: Proc, ping: Ping, message: Message) -> None:
@@ -407,15 +336,7 @@ def _reply(proc: Proc, ping: Ping, message: Message) -> None:
         ping.longest = max(ping.longest, took)
         ping.total += took
         ping.squares += took * took
-    slot, bit = _slot(seq)
-    again = bool(ping.seen[slot] & bit)
-    if again:
-        ping.repeated += 1
-    else:
-        ping.seen[slot] |= bit
-        ping.received += 1
-    if options.flood:
-        ping.next_send = min(ping.next_send, message.time + _FLOOD_GAP)
+    again = _count(ping, message, seq)
     if options.quiet:
         return
     if options.flood:
@@ -428,17 +349,10 @@ def _reply(proc: Proc, ping: Ping, message: Message) -> None:
     if took >= 0:
         line += f" time={milliseconds(took * 1000)} ms"
     proc.print(line + ("(DUP!)" if again else ""))
+    for remark in extension_headers(message):
+        proc.print(remark)
     for remark in wrong_data(ping.data, data, TIMESTAMP_LEN if ping.timing else 0):
         proc.print(remark)
-
-
-def wrong_data(sent: bytes, got: bytes, start: int) -> list[str]:
-    """What to print if the data came back changed: the first octet that differs, then all of it, 16 a line."""
-    for i in range(start, min(len(sent), len(got))):
-        if sent[i] != got[i]:
-            head = f"wrong data byte #{i} should be 0x{sent[i]:x} but was 0x{got[i]:x}"
-            return [head] + [f"{at:8d}\t{got[at : at + 16].hex(' ')}" for at in range(0, len(got), 16)]
-    return []
 
 
 def summary(ping: Ping) -> list[str]:

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from kamelab.core.errors import ETIMEDOUT, Errno
+
 if TYPE_CHECKING:
     from kamelab.stack.socket.message import Message
     from kamelab.userland.process import JobRow, Process, ProcessRow
@@ -191,6 +193,11 @@ class Proc:
         """Standard input to its end."""
         return str(await self._wait("read"))
 
+    async def readsome(self, size: int = 65536, timeout: int | None = None) -> str | None:
+        """read(2): what standard input has, ``size`` characters at most; "" at its end, None at the timeout (ns)."""
+        text: str | None = await self._wait("readsome", size, timeout=timeout)
+        return text
+
     def isatty(self, fd: int) -> bool:
         """Whether descriptor 0, 1 or 2 is a terminal."""
         return bool(self._call("isatty", fd))
@@ -245,7 +252,7 @@ class Proc:
 
     def rows(self, table: str) -> tuple[Any, ...]:
         """Rows (`kamelab.stack.views`) of one of: interfaces addresses neighbors prefixes routers routes groups
-        sockets ndinterfaces. Errno: ENOENT for another name.
+        sockets ndinterfaces addrctlpolicy. Errno: ENOENT for another name.
         """
         rows: tuple[Any, ...] = self._call("rows", table)
         return rows
@@ -283,21 +290,38 @@ class Proc:
     # -- sockets -----------------------------------------------------------------------------------------------------
 
     def socket(self, kind: str, proto: int = 0) -> int:
-        """Open a socket ("udp6", or "raw6" with the protocol number); its descriptor, from 3. Errno EPROTONOSUPPORT."""
+        """Open a socket; its descriptor, from 3. Errno EPROTONOSUPPORT.
+
+        Kinds: "udp6", "tcp6", "raw6" with the protocol number; "udp4" and "tcp4" have ports and no traffic, their
+        addresses are of 4 octets.
+        """
         return int(self._call("socket", kind, proto))
 
     def bind(self, fd: int, addr: bytes, port: int = 0, zone: int = 0) -> None:
         """bind(2). Errno: EADDRNOTAVAIL EADDRINUSE EINVAL EBADF."""
         self._call("bind", fd, addr, port, zone)
 
-    def connect(self, fd: int, addr: bytes, port: int = 0, zone: int = 0) -> None:
-        """connect(2); chooses the source address. Errno: EHOSTUNREACH ENETUNREACH EADDRNOTAVAIL EBADF."""
-        self._call("connect", fd, addr, port, zone)
+    def connect(self, fd: int, addr: bytes | None, port: int = 0, zone: int = 0, flowinfo: int = 0) -> None:
+        """connect(2) of a datagram or raw socket; chooses the source address. None dissolves the association.
+
+        ``flowinfo``: traffic class and flow label, 28 bits. Errno: EHOSTUNREACH ENETUNREACH EADDRNOTAVAIL EADDRINUSE
+        EINVAL EBADF.
+        """
+        self._call("connect", fd, addr, port, zone, flowinfo)
 
     def getsockname(self, fd: int) -> tuple[bytes, int, int]:
         """The socket's own (address, port, zone)."""
         name: tuple[bytes, int, int] = self._call("getsockname", fd)
         return name
+
+    def getpeername(self, fd: int) -> tuple[bytes, int, int]:
+        """The peer's (address, port, zone). Errno ENOTCONN."""
+        name: tuple[bytes, int, int] = self._call("getpeername", fd)
+        return name
+
+    def getsockopt(self, fd: int, name: str) -> Any:
+        """A socket option's value; ``SO_ERROR`` an errno or 0. Errno: ENOPROTOOPT EINVAL ENOTCONN."""
+        return self._call("getsockopt", fd, name)
 
     def setsockopt(self, fd: int, name: str, value: Any) -> None:
         """Set a socket option by its RFC 3542 name (``IPV6_UNICAST_HOPS``, ``ICMP6_FILTER`` ...). Errno ENOPROTOOPT."""
@@ -313,22 +337,78 @@ class Proc:
         *,
         pktinfo: tuple[bytes | None, int] | None = None,
         hoplimit: int | None = None,
+        control: tuple[tuple[str, Any], ...] = (),
     ) -> int:
-        """sendmsg(2) with RFC 3542's IPV6_PKTINFO (source, interface index) and IPV6_HOPLIMIT; octets sent.
+        """sendmsg(2) with RFC 3542's ancillary data, (name, value) pairs (`stack.socket.ancillary`); octets sent.
 
-        Errno: EHOSTUNREACH ENETUNREACH EADDRNOTAVAIL EMSGSIZE ENETDOWN ENOTCONN EBADF.
+        ``pktinfo`` (source, interface index) and ``hoplimit`` are short for their items. Errno: EINVAL EHOSTUNREACH
+        ENETUNREACH EADDRNOTAVAIL EMSGSIZE ENETDOWN ENOTCONN EBADF.
         """
-        return int(self._call("sendmsg", fd, data, addr, port, zone, pktinfo, hoplimit))
+        return int(self._call("sendmsg", fd, data, addr, port, zone, pktinfo, hoplimit, control))
 
     async def recvmsg(self, fd: int, timeout: int | None = None) -> Message | None:
         """The next message; None when ``timeout`` ns went by without one (None: wait for ever). Errno EBADF."""
         message: Message | None = await self._wait("recvmsg", fd, timeout=timeout)
         return message
 
+    async def connect_stream(
+        self, fd: int, addr: bytes, port: int, zone: int = 0, timeout: int | None = None, flowinfo: int = 0
+    ) -> None:
+        """connect(2) of a stream socket ("tcp6"), waiting until the connection is there or can't be.
+
+        Errno: ECONNREFUSED ETIMEDOUT (after ``timeout`` ns too) EHOSTUNREACH EADDRNOTAVAIL EADDRINUSE EISCONN
+        EAFNOSUPPORT EINVAL ENETUNREACH EOPNOTSUPP EBADF.
+        """
+        if await self._wait("connect_stream", fd, addr, port, zone, flowinfo, timeout=timeout) is None:
+            raise Errno(ETIMEDOUT)
+
+    def listen(self, fd: int, backlog: int = 5) -> None:
+        """listen(2): up to ``backlog`` connections wait for `accept`. Errno: EINVAL EOPNOTSUPP EBADF."""
+        self._call("listen", fd, backlog)
+
+    async def accept(self, fd: int, timeout: int | None = None) -> tuple[int, bytes, int, int] | None:
+        """The next connection, (descriptor, address, port, zone); None at the timeout (ns). Errno: EINVAL EBADF."""
+        taken: tuple[int, bytes, int, int] | None = await self._wait("accept", fd, timeout=timeout)
+        return taken
+
+    async def send(self, fd: int, data: bytes, timeout: int | None = None) -> int:
+        """Send all of ``data`` on a stream socket, waiting for room; octets taken, fewer where ``timeout`` ns went by
+        without any. Errno: EPIPE ECONNRESET ETIMEDOUT ENOTCONN EBADF.
+        """
+        done = 0
+        while done < len(data):
+            count = await self._wait("send", fd, data[done:] if done else data, timeout=timeout)
+            if count is None:
+                break
+            done += count
+        return done
+
+    async def recv(self, fd: int, size: int = 65536, timeout: int | None = None) -> bytes | None:
+        """Up to ``size`` octets of a stream; b"" at its end, None at the timeout (ns). Errno: ECONNRESET ETIMEDOUT
+        ENOTCONN EBADF.
+        """
+        data: bytes | None = await self._wait("recv", fd, size, timeout=timeout)
+        return data
+
+    def shutdown(self, fd: int, how: str) -> None:
+        """shutdown(2) of a stream socket: "rd", "wr" or "rdwr". Errno: ENOTCONN EINVAL EOPNOTSUPP EBADF."""
+        self._call("shutdown", fd, how)
+
     async def select(self, fds: tuple[int, ...], timeout: int | None = None) -> tuple[int, ...]:
         """The descriptors (sockets, 0 for standard input) that can be read now; () at the timeout. Errno EBADF."""
         ready: tuple[int, ...] = await self._wait("select", tuple(fds), timeout=timeout)
         return ready
+
+    async def poll(
+        self, reads: tuple[int, ...], writes: tuple[int, ...], timeout: int | None = None
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """poll(2): (descriptors as for `select`, stream sockets whose `send` takes something or tells an error).
+
+        Both empty at the timeout (ns). Errno EBADF.
+        """
+        ready: tuple[tuple[int, ...], tuple[int, ...]] | None
+        ready = await self._wait("poll", tuple(reads), tuple(writes), timeout=timeout)
+        return ready or ((), ())
 
     def close(self, fd: int) -> None:
         """Close a socket. Errno EBADF."""
@@ -347,7 +427,8 @@ class Proc:
         """Start a program; its process id. It first runs when this process parks.
 
         ``stdin`` is None (this process's own), ``("null",)``, ``("text", str)``, ``("file", path)`` or
-        ``("pipe", id)``; ``stdout`` None, ``("null",)``, ``("file", path, append)`` or ``("pipe", id)``.
+        ``("pipe", id)``; ``stdout`` None, ``("null",)``, ``("file", path, append)`` or ``("pipe", id)``. Both may be
+        ``("socket", fd)``, a stream socket, which is then the child's and closed here.
         Errno: ENOENT no such program or input file, EISDIR, EAGAIN too many processes.
         """
         return int(self._call("spawn", tuple(argv), stdin, stdout, background))

@@ -1,7 +1,7 @@
-"""route(8) for inet6: add, delete, change, get and flush routes.
+"""route(8) for inet6: add, delete, change, get, flush and monitor routes.
 
-KAME USAGE, 4.4BSD `route.c`. Words and lines are in `route_words`. Left out, each with a message: monitor, metrics
-other than the MTU and the expiry, other families.
+KAME USAGE, 4.4BSD `route.c`. Words and lines are in `route_words`. ``-d`` and ``-t`` say what would be done. Left out,
+each with a message: other families, ``-genmask``, ``-proxy``.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from kamelab.core import errors
 from kamelab.core.errors import Errno
 from kamelab.stack.views import InterfaceRow, RouteRow
 from kamelab.userland import route_words
+from kamelab.userland.ctime import ctime
 from kamelab.userland.netdb import GaiError, getaddrinfo, hostname_of, is_embedded
 from kamelab.userland.route_words import BadWords, Request
 from kamelab.wire import in6
 
 if TYPE_CHECKING:
+    from kamelab.stack.net.rtsock import RouteMessage
     from kamelab.userland.proc import Proc
 
-USAGE = "usage: route [-nqv] command [[modifiers] args]\n       commands: add, delete, change, get, flush\n"
+USAGE = "usage: route [-dnqtv] command [[modifiers] args]\n       commands: add, delete, change, get, flush, monitor\n"
 USAGE_STATUS = 64
 """EX_USAGE of sysexits.h."""
 
@@ -91,10 +93,42 @@ def _flush(proc: Proc, numeric: bool, quiet: bool) -> int:
     return 0
 
 
-def _change(proc: Proc, request: Request, quiet: bool) -> int:
+def _show_message(proc: Proc, message: RouteMessage, numeric: bool) -> None:
+    for line in route_words.message_lines(message, lambda text: _name(proc, text, numeric)):
+        proc.print(line)
+    proc.print()
+
+
+async def _monitor(proc: Proc, numeric: bool) -> int:
+    """Print the kernel's messages as they come, until a signal."""
+    fd = proc.socket("route") if proc.state is None else cast("int", proc.state)
+    while True:
+        proc.keep(fd)
+        message = cast("RouteMessage | None", await proc.recvmsg(fd))
+        if message is None:
+            continue
+        when = proc.wall() - proc.time() + message.time
+        proc.print(f"got message of size {message.size} on {ctime(when)}")
+        _show_message(proc, message, numeric)
+
+
+def _interface_of(proc: Proc, text: str) -> str:
+    """The interface of one of the node's addresses (``-ifa``). Raises `BadWords`."""
+    addr, zone = _address(proc, text)
+    names = {row.index: row.name for row in proc.rows("interfaces")}
+    for row in proc.rows("addresses"):
+        plain = row.address.partition("%")[0]
+        if in6.pton(plain) == addr and (not zone or names.get(zone) == row.interface):
+            return str(row.interface)
+    raise BadWords(f"{text}: bad value")
+
+
+async def _change(proc: Proc, request: Request, letters: str) -> int:
     """add, delete and change."""
     addr, zone, plen = _destination(proc, request)
     gateway, gateway_zone, interface = None, 0, request.interface
+    if request.own and not interface:
+        interface = _interface_of(proc, request.own)
     if request.direct:
         interface = request.gateway
         if request.gateway and not any(row.name == interface for row in proc.rows("interfaces")):
@@ -102,24 +136,36 @@ def _change(proc: Proc, request: Request, quiet: bool) -> int:
     elif request.gateway:
         gateway, gateway_zone = _address(proc, request.gateway)
     flags = (*request.flags, "host") if plen == 128 else request.flags
+    more: dict[str, object] = {}
+    if request.metrics:
+        more["metrics"] = request.metrics
+    if request.locks:
+        more["locks"] = request.locks
     failure: Errno | None = None
-    try:
-        proc.route(
-            request.command,
-            destination=addr,
-            zone=zone,
-            plen=plen,
-            gateway=gateway,
-            gateway_zone=gateway_zone,
-            interface=interface,
-            flags=flags,
-            mtu=request.mtu,
-            expire=request.expire,
-        )
-    except Errno as error:
-        failure = error
-        proc.error(f"route: writing to routing socket: {error}\n")
-    if not quiet:
+    listener = proc.socket("route") if "v" in letters else 0
+    if "t" not in letters and "d" not in letters:
+        try:
+            proc.route(
+                request.command,
+                destination=addr,
+                zone=zone,
+                plen=plen,
+                gateway=gateway,
+                gateway_zone=gateway_zone,
+                interface=interface,
+                flags=flags,
+                mtu=request.mtu,
+                expire=request.expire,
+                **more,
+            )
+        except Errno as error:
+            failure = error
+            proc.error(f"route: writing to routing socket: {error}\n")
+    if listener:
+        message = cast("RouteMessage | None", await proc.recvmsg(listener, 1))
+        if message is not None:
+            _show_message(proc, message, "n" in letters)
+    if "q" not in letters:
         proc.print(route_words.result_line(request, plen, failure))
     return 1 if failure else 0
 
@@ -135,12 +181,12 @@ async def main(proc: Proc, argv: list[str]) -> int:
             raise BadWords("")
         request = route_words.parse(words)
         if request.command == "monitor":
-            raise BadWords("monitor: not built yet")
+            return await _monitor(proc, "n" in letters)
         if request.command == "get":
             return _get(proc, request, "n" in letters)
         if request.command == "flush":
             return _flush(proc, "n" in letters, "q" in letters)
-        return _change(proc, request, "q" in letters)
+        return await _change(proc, request, letters)
     except BadWords as fault:
         if str(fault):
             proc.error(f"route: {fault}\n")

@@ -6,25 +6,27 @@ KAME USAGE, 4.4BSD `route.c` with KAME's changes for inet6. Only here the embedd
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core import errors
 from kamelab.core.clock import SECOND
 from kamelab.core.errors import Errno
 from kamelab.stack.views import RouteRow
+from kamelab.userland.ifconfig_lines import FLAG_NAMES as INTERFACE_FLAGS
 from kamelab.wire import in6
+
+if TYPE_CHECKING:
+    from kamelab.stack.net.rtsock import RouteMessage
 
 COMMANDS = ("add", "delete", "change", "get", "monitor", "flush")
 
-_PLAIN = frozenset({"reject", "blackhole", "cloning", "static"})
-_WITH_ARGUMENT = frozenset({"prefixlen", "mtu", "expire", "ifp", "netmask"})
-_NOT_BUILT = frozenset(
-    {
-        *("genmask", "proto1", "proto2", "llinfo", "xresolve", "lock", "lockrest", "hopcount", "rtt", "rttvar"),
-        *("sendpipe", "recvpipe", "ssthresh", "ifa", "proxy", "osi", "xns", "inet", "link", "x25", "sa"),
-    }
-)
+FLAGS = ("static", "reject", "blackhole", "cloning", "proto1", "proto2", "llinfo", "xresolve")
+METRICS = ("recvpipe", "sendpipe", "ssthresh", "rtt", "rttvar", "hopcount", "mtu", "expire")
+"""In the order of ``route get``."""
+_WITH_ARGUMENT = frozenset({"prefixlen", "ifp", "ifa", "netmask", *METRICS})
+_NOT_BUILT = frozenset({"inet", "osi", "xns", "link", "x25", "sa", "genmask", "proxy"})
+"""Other families, the second mask that IPv6 routes never had, and ARP's proxies (``ndp -s ADDR MAC proxy``)."""
 
 FLAG_NAMES = (
     ("U", "UP"),
@@ -51,7 +53,12 @@ FLAG_NAMES = (
 METRICS_HEADER = " recvpipe  sendpipe  ssthresh  rtt,msec    rttvar  hopcount      mtu     expire"
 _METRIC_ENDS = (9, 19, 29, 39, 49, 59, 68, 79)
 
-_TEXTS = {errors.ESRCH: "not in table", errors.ENOBUFS: "routing table overflow"}
+_TEXTS = {
+    errors.ESRCH: "not in table",
+    errors.EBUSY: "entry in use",
+    errors.ENOBUFS: "routing table overflow",
+    errors.EDQUOT: "gateway uses the same route",
+}
 
 
 class BadWords(Exception):
@@ -76,6 +83,11 @@ class Request(NamedTuple):
     expire: int
     interface: str
     """``-ifp``"""
+    own: str = ""
+    """``-ifa``: one of the node's addresses, whose interface is meant."""
+    metrics: tuple[tuple[str, int], ...] = ()
+    """The others, by name."""
+    locks: tuple[str, ...] = ()
 
 
 def netmask_len(text: str) -> int:
@@ -96,7 +108,9 @@ def parse(words: list[str]) -> Request:
         raise BadWords("")
     plain: dict[str, bool] = {"static": True} if command == "add" else {}
     numbers: dict[str, int] = {}
-    interface, direct, host, net = "", False, False, False
+    interface, own, direct, host, net = "", "", False, False, False
+    locks: list[str] = []
+    lock_next = lock_rest = False
     operands: list[str] = []
     queue = list(rest)
     while queue:
@@ -109,8 +123,13 @@ def parse(words: list[str]) -> Request:
             if not queue:
                 raise BadWords(f"{word}: an argument is expected")
             value = queue.pop(0)
+            if name in METRICS and (lock_next or lock_rest):
+                locks.append(name)
+                lock_next = False
             if name == "ifp":
                 interface = value
+            elif name == "ifa":
+                own = value
             elif name == "netmask":
                 try:
                     numbers["prefixlen"] = netmask_len(value)
@@ -120,7 +139,11 @@ def parse(words: list[str]) -> Request:
                 numbers[name] = int(value)
             else:
                 raise BadWords(f"{value}: bad value")
-        elif name in _PLAIN:
+        elif name == "lock":
+            lock_next = True
+        elif name == "lockrest":
+            lock_rest = True
+        elif name in FLAGS:
             plain[name] = True
         elif name == "nostatic":
             plain["static"] = False
@@ -140,7 +163,8 @@ def parse(words: list[str]) -> Request:
     if len(operands) > most:
         raise BadWords(f"{operands[most]}: one word too many")
     gateway = operands[1] if len(operands) > 1 else ""
-    if command in ("add", "change") and not gateway:
+    changes = bool(numbers.keys() & set(METRICS) or plain or locks or interface)
+    if not gateway and (command == "add" or (command == "change" and not changes)):
         raise BadWords("a gateway, or -interface and an interface, is expected")
     return Request(
         command,
@@ -150,10 +174,13 @@ def parse(words: list[str]) -> Request:
         numbers.get("prefixlen"),
         host,
         net,
-        tuple(flag for flag in ("static", "reject", "blackhole", "cloning") if plain.get(flag)),
+        tuple(flag for flag in FLAGS if plain.get(flag)),
         numbers.get("mtu", 0),
         numbers.get("expire", 0),
         interface,
+        own,
+        tuple((name, numbers[name]) for name in METRICS[:-2] if name in numbers),
+        tuple(locks),
     )
 
 
@@ -198,8 +225,8 @@ def flush_line(row: RouteRow, name: Callable[[str], str]) -> str:
 
 
 def flag_words(letters: str) -> str:
-    """``<UP,GATEWAY,DONE,STATIC>``: the kernel's answer is always marked done."""
-    return "<" + ",".join(word for letter, word in FLAG_NAMES if letter in letters or letter == "d") + ">"
+    """``<UP,GATEWAY,DONE,STATIC>``"""
+    return "<" + ",".join(word for letter, word in FLAG_NAMES if letter in letters) + ">"
 
 
 def get_lines(target: str, row: RouteRow, mtu: int, now: int, name: Callable[[str], str]) -> list[str]:
@@ -213,9 +240,53 @@ def get_lines(target: str, row: RouteRow, mtu: int, now: int, name: Callable[[st
         lines.append(f"       mask: {in6.ntop(in6.mask(bytes([255]) * 16, int(plen)))}")
     if "G" in row.flags or not row.gateway.startswith("link#"):
         lines.append(f"    gateway: {name(row.gateway)}")
-    lines += [f"  interface: {row.interface}", f"      flags: {flag_words(row.flags)}", METRICS_HEADER]
+    lines += [f"  interface: {row.interface}", f"      flags: {flag_words(row.flags + 'd')}", METRICS_HEADER]
     expire = 0 if row.expire is None else max(row.expire - now, 0) // SECOND
+    metrics = {**dict(row.metrics), "mtu": row.mtu or mtu, "expire": expire}
     values = ""
-    for end, value in zip(_METRIC_ENDS, (0, 0, 0, 0, 0, 0, row.mtu or mtu, expire), strict=True):
-        values += f"{value:>{end - len(values)}}"
+    for end, metric in zip(_METRIC_ENDS, METRICS, strict=True):
+        values += f"{metrics.get(metric, 0):>{end - len(values)}}"
+        values += "L" if metric in row.locks else ""
     return [*lines, values]
+
+
+MESSAGES = {
+    "RTM_ADD": "a route was added",
+    "RTM_DELETE": "a route was deleted",
+    "RTM_CHANGE": "gateway, flags or metrics were changed",
+    "RTM_GET": "a route was asked for",
+    "RTM_LOSING": "the way there may be dead",
+    "RTM_REDIRECT": "a router knows a better way",
+    "RTM_MISS": "there was no route",
+    "RTM_NEWADDR": "an interface got an address",
+    "RTM_DELADDR": "an interface lost an address",
+    "RTM_IFINFO": "an interface changed",
+}
+"""Messages of the routing socket and what they say."""
+
+
+def message_lines(message: RouteMessage, name: Callable[[str], str]) -> list[str]:
+    """What ``route monitor`` prints of a message below its first line."""
+    head = f"{message.kind}: {MESSAGES[message.kind]}: len {message.size}, "
+    if message.kind == "RTM_IFINFO":
+        return [f"{head}if# {message.ifindex}, flags:{interface_flags(int(message.flags, 16))}"]
+    if message.kind in ("RTM_NEWADDR", "RTM_DELADDR"):
+        lines = [f"{head}if# {message.ifindex}, metric 0, flags:"]
+    else:
+        lines = [
+            f"{head}pid: {message.pid}, seq {message.seq}, errno {message.errno}, flags:{flag_words(message.flags)}",
+            f"locks:{_metric_names(message.locks)} inits:{_metric_names(name for name, _ in message.metrics)}",
+        ]
+    lines.append("sockaddrs: <" + ",".join(kind for kind, _ in message.addresses) + ">")
+    shown = (text if kind in ("NETMASK", "IFP") else name(text) for kind, text in message.addresses)
+    return [*lines, " " + " ".join(shown)]
+
+
+def interface_flags(bits: int) -> str:
+    """``<UP,BROADCAST,...>`` in ifconfig's words."""
+    return "<" + ",".join(word for bit, word in INTERFACE_FLAGS if bits & bit) + ">"
+
+
+def _metric_names(names: Iterable[str]) -> str:
+    text = ",".join(names)
+    return f" <{text}>" if text else " "

@@ -22,7 +22,9 @@ from kamelab.core.rng import Streams
 from kamelab.core.trace import Trace
 from kamelab.stack import syscalls
 from kamelab.userland import files, programs
-from kamelab.userland.calls import BLOCKED, CALLS, WAITS
+from kamelab.userland.calls import BLOCKED, CALLS, WAITS, sid_of
+from kamelab.userland.etc import default_files
+from kamelab.userland.octets import encoded
 from kamelab.userland.proc import SIGINT, SIGKILL, SIGPIPE, Exit, Proc, Signal, Stream
 from kamelab.userland.process import Input, Job, JobRow, Pending, Pipe, Process, Raised, Runaway, Terminal
 
@@ -51,7 +53,7 @@ class System:
         self.clock = clock
         self.trace = trace
         self.streams = streams
-        self.files: dict[str, str] = {"/etc/hosts": f"::1\t\t\tlocalhost {node.name}\n"}
+        self.files = default_files(node.name)
         self.procs: dict[int, Process] = {}
         self.console: list[tuple[int, str]] = []
         self.output: list[tuple[int, str, str]] = []
@@ -281,7 +283,7 @@ class System:
             process.outcome = Raised("signal", process.signals.pop(0))
         else:
             try:
-                value = WAITS[name](self, process, *args)
+                value = BLOCKED if self._stuffed(process) else WAITS[name](self, process, *args)
             except Errno as error:
                 value = Raised("errno", error.number, error.detail)
             if value is BLOCKED:
@@ -307,11 +309,17 @@ class System:
         sink = parent.stdout if stdout is None else stdout
         if sink[0] == "file":
             files.write(self.files, sink[1], "", append=sink[2])
+        elif sink[0] == "socket":
+            sink = ("so", sid_of(parent, sink[1]))
         child = self._create(0 if background else parent.pid, name, argv, parent.tty)
         child.background = background or not parent.foreground
         child.stdin = source
         child.stdout = sink
         child.stderr = parent.stderr
+        for stream in (stdin, stdout):
+            if stream is not None and stream[0] == "socket" and stream[1] in parent.fds:
+                child.fds[0] = parent.fds.pop(stream[1])
+                syscalls.setowner(self.node, child.fds[0], child.pid)
         for pipe, end in ((source.key if source.kind == "pipe" else 0, "readers"), (self._pipe_of(sink), "writers")):
             if pipe:
                 setattr(self.pipes[pipe], end, getattr(self.pipes[pipe], end) + 1)
@@ -366,6 +374,9 @@ class System:
         if not text or kind == "null":
             return
         if kind == "tty":
+            if not text.isascii():
+                # Octets that are no UTF-8 end here: a terminal shows a mark for each, and its text can be written out.
+                text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
             tty = stream[1]
             output = self.output
             if output and output[-1][0] == self.clock.now and output[-1][1] == tty:
@@ -379,6 +390,11 @@ class System:
                     self._console(line)
         elif kind == "file":
             files.write(self.files, stream[1], text, append=True)
+        elif kind == "so":
+            try:
+                syscalls.push(self.node, stream[1], encoded(text))
+            except Errno:
+                raise Signal(SIGPIPE) from None
         else:
             pipe = self.pipes[stream[1]]
             if not pipe.readers:
@@ -405,8 +421,22 @@ class System:
         timer = process.timer
         if deadline is not None and timer.at != deadline:
             # A daemon that waits for packets is no work to come; one that sleeps is.
-            ageing = process.daemon and name in ("recvmsg", "select")
+            ageing = process.daemon and name in ("recvmsg", "select", "poll")
             timer.arm(deadline, self.trace.cause, ageing=ageing)
+
+    def _stuffed(self, process: Process) -> bool:
+        """Whether a process must wait because the socket that is its standard output holds too much already."""
+        if process.stdout[0] != "so":
+            return False
+        sid = process.stdout[1]
+        try:
+            if not syscalls.push(self.node, sid, b""):
+                return False
+        except Errno:
+            # It is told with the next write.
+            return False
+        process.channels = (("so", sid),)
+        return True
 
     def _awake(self, process: Process) -> None:
         """Take a process off the channels on which it slept."""
@@ -428,6 +458,8 @@ class System:
             return Input("text", None, files.read(self.files, stdin[1]))
         if kind == "text":
             return Input("text", None, stdin[1])
+        if kind == "socket":
+            return Input("so", sid_of(parent, stdin[1]))
         return Input(kind, stdin[1] if kind == "pipe" else None)
 
     def _pipe_of(self, stream: Stream) -> int:

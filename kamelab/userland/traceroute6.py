@@ -2,7 +2,8 @@
 
 KAME `traceroute6.c`, KAME USAGE. A probe is a UDP datagram to a port that nobody should listen on, or with -I an echo
 request; routers answer with time exceeded, the target with port unreachable or an echo reply (RFC 4443 3.3, 3.1).
-Left out: -g (routing headers) and -r where the kernel has no option for it; both say so.
+-g leads the probes by a type 0 routing header (RFC 2460 4.4, a retired feature: RFC 5095). Left out: SO_DONTROUTE in
+the kernel, for which -r asks the routing table before it begins.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from kamelab.core.errors import Errno
-from kamelab.userland import probe
+from kamelab.core.errors import ENETUNREACH, Errno
+from kamelab.userland import probe, rthdr
 from kamelab.userland.getopt import GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo
 from kamelab.userland.probe import NS, integer, milliseconds
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from kamelab.userland.proc import Proc
 
 USAGE: Final = """\
-usage: traceroute6 [-dIlnrv] [-f firsthop] [-g gateway] [-m hoplimit] [-p port]
-                   [-q probes] [-s src] [-w waittime] target [datalen]
+usage: traceroute6 [-dIlnrv] [-f firsthop] [-g gateway]... [-m hoplimit]
+                   [-p port] [-q probes] [-s src] [-w waittime] target
+                   [datalen]
 """
 _OPTIONS: Final = "df:g:Ilm:np:q:rs:vw:"
 
@@ -32,6 +34,8 @@ BASE_PORT: Final = 33434
 UDP_DATA: Final = 12
 """Octets of a UDP probe: number, hop limit, two of padding, and the time of sending."""
 ECHO_DATA: Final = 16
+DUMPED: Final = 64
+"""Octets of a message that -v shows at most."""
 MAX_DATA: Final = 65535 - ip6.HEADER_LEN - 8
 
 _MARKS: Final = {
@@ -63,6 +67,9 @@ class Options:
     """The last hop limit tried."""
     port: int = BASE_PORT
     probes: int = 3
+    debug: bool = False
+    gateways: tuple[str, ...] = ()
+    """Where the probes must pass, in this order."""
     direct: bool = False
     source: str = ""
     verbose: bool = False
@@ -141,9 +148,13 @@ def parse(argv: list[str]) -> Options:
     out = Options()
     for letter, value in pairs:
         flag = letter.lstrip("-")
-        if flag == "g":
-            raise Fault("-g: routing headers are not built yet")
-        if flag == "f":
+        if flag == "d":
+            out.debug = True
+        elif flag == "g":
+            out.gateways += (value,)
+            if len(out.gateways) > rthdr.MAX_SEGMENTS:
+                raise Fault(f"too many gateways: {rthdr.MAX_SEGMENTS} fit in a routing header.")
+        elif flag == "f":
             out.first = _number(value, 1, 255, "invalid first hop limit.")
         elif flag == "I":
             out.echo = True
@@ -200,9 +211,16 @@ def _begin(proc: Proc, options: Options) -> Trace:
     addr, zone = _resolve(proc, options.target)
     if in6.is_multicast(addr):
         raise Fault(f"{options.target}: a group has no single way to it")
+    header = rthdr.inet6_rth_init(rthdr.IPV6_RTHDR_TYPE_0, len(options.gateways))
+    gateways = [_resolve(proc, text) for text in options.gateways]
+    for text, (gateway, _) in zip(options.gateways, gateways, strict=True):
+        if in6.is_multicast(gateway):
+            raise Fault(f"{text}: a group can't be a gateway")
+        header = rthdr.inet6_rth_add(header, gateway)
     own = _resolve(proc, options.source) if options.source else None
     try:
-        src, src_zone = probe.source(proc, addr, zone, 0, own)
+        # The probes' first destination is the first gateway: the source is chosen for it.
+        src, src_zone = probe.source(proc, *(gateways[0] if gateways else (addr, zone)), 0, own)
     except Errno as error:
         raise Fault(f"connect: {error}") from None
     recv_fd = proc.socket("raw6", ip6.IPPROTO_ICMPV6)
@@ -220,17 +238,31 @@ def _begin(proc: Proc, options: Options) -> Trace:
             proc.bind(send_fd, src, ident, src_zone)
     except Errno as error:
         raise Fault(f"bind: {error}") from None
-    if options.direct:
+    if options.debug:
+        proc.setsockopt(send_fd, "SO_DEBUG", True)
+    if gateways:
         try:
-            proc.setsockopt(send_fd, "SO_DONTROUTE", True)
+            proc.setsockopt(send_fd, "IPV6_RTHDR", header)
         except Errno as error:
-            raise Fault(f"setsockopt(SO_DONTROUTE): {error}") from None
+            raise Fault(f"setsockopt(IPV6_RTHDR): {error}") from None
+    if options.direct:
+        _only_direct(proc, *(gateways[0] if gateways else (addr, zone)))
     proc.error(
         f"traceroute6 to {options.target} ({getnameinfo(proc, addr, zone, numeric=True)})"
         f" from {getnameinfo(proc, src, src_zone, numeric=True)},"
         f" {options.most} hops max, {options.size} byte packets\n"
     )
     return Trace(options, send_fd, recv_fd, ident, addr, zone, options.size)
+
+
+def _only_direct(proc: Proc, addr: bytes, zone: int) -> None:
+    """-r: the first destination must be on a link of this node. Raises Fault."""
+    try:
+        row = proc.route("get", destination=addr, zone=zone, plen=128)
+    except Errno as error:
+        raise Fault(f"sendto: {error}") from None
+    if "G" in row.flags:
+        raise Fault(f"sendto: {Errno(ENETUNREACH)}")
 
 
 def _send(proc: Proc, trace: Trace, seq: int, hops: int) -> None:
@@ -261,10 +293,22 @@ async def _wait(proc: Proc, trace: Trace, seq: int, until: int) -> tuple[Message
         if answer is not None:
             return message, answer
         if trace.options.verbose and len(message.data) >= 8:
-            sender = getnameinfo(proc, message.addr, message.zone, numeric=True)
             proc.print()
-            proc.print(f"{len(message.data)} bytes from {sender}: {probe.describe(message.data)}")
+            for line in dump(proc, message):
+                proc.print(line)
     return None
+
+
+def dump(proc: Proc, message: Message) -> list[str]:
+    """-v: an ICMPv6 message in words and in words of 32 bits, as far as `DUMPED` octets."""
+    sender = getnameinfo(proc, message.addr, message.zone, numeric=True)
+    to = getnameinfo(proc, message.dst, message.ifindex if in6.is_linklocal(message.dst) else 0, numeric=True)
+    kind, code = message.data[0], message.data[1]
+    words = f"icmp type {kind} ({probe.describe(message.data)}) code {code}"
+    lines = [f"{len(message.data)} bytes from {sender} to {to}: {words}"]
+    for at in range(4, min(len(message.data), DUMPED) - 3, 4):
+        lines.append(f"{at:2d}: x{message.data[at : at + 4].hex()}")
+    return lines
 
 
 def judge(trace: Trace, seq: int, message: bytes, hoplimit: int) -> Answer | None:

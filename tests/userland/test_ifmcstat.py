@@ -29,7 +29,7 @@ def test_all_interfaces_are_listed_without_i() -> None:
         ("ifmcstat -i ne9", "ifmcstat: interface ne9 not found"),
         ("ifmcstat -f ipx", "ifmcstat: unknown address family ipx: it is inet or inet6"),
         ("ifmcstat -z", "ifmcstat: illegal option -- z"),
-        ("ifmcstat ne0", "usage: ifmcstat [-i interface] [-f address_family] [-k kernel]"),
+        ("ifmcstat ne0", "usage: ifmcstat [-v] [-i interface] [-f address_family] [-k kernel]"),
     ],
 )
 def test_mistakes(line: str, said: str) -> None:
@@ -39,3 +39,16 @@ def test_mistakes(line: str, said: str) -> None:
 
 def test_no_ipv4_groups() -> None:
     assert small().sh("h1", "ifmcstat -f inet -i ne0") == ("ne0:\n", 0)
+
+
+def test_v_tells_the_states_of_listener_discovery() -> None:
+    bench = small()
+    bench.start("h1", "mcastread -i ne0 ff02::77 5000 &")
+    lines = bench.sh("h1", "ifmcstat -v -i ne0").lines
+    at = lines.index("\t\tgroup ff02::77%ne0 refcnt 1")
+    assert lines[at + 1] == "\t\t\tmcast-macaddr 33:33:00:00:00:77 multicnt 1"
+    assert lines[at + 2].startswith("\t\t\tmld delaying, report in ")
+    bench.run(10)
+    lines = bench.sh("h1", "ifmcstat -v -i ne0").lines
+    assert lines[lines.index("\t\tgroup ff02::77%ne0 refcnt 1") + 2] == "\t\t\tmld idle"
+    assert lines[lines.index("\t\tgroup ff02::1%ne0 refcnt 1") + 2] == "\t\t\tmld silent"

@@ -235,12 +235,17 @@ def test_nothing_but_counts_that_are_not_zero_with_ss() -> None:
         "\t1 to a port without a socket\n"
         "\t2 lost because the socket's buffer was full\n"
         "\t9 delivered\n"
+        "tcp:\n"
+        "rip6:\n"
+        "pim6:\n"
     )
 
 
 def test_every_row_is_there_when_nothing_was_counted() -> None:
     text = run(netstat.main, "netstat -s")[1]
-    assert [line for line in text.splitlines() if not line.startswith("\t")] == ["ip6:", "icmp6:", "udp6:"]
+    assert [line for line in text.splitlines() if not line.startswith("\t")] == [
+        "ip6:", "icmp6:", "udp6:", "tcp:", "rip6:", "pim6:"
+    ]  # fmt: skip
     single = netstat_stats.Counter | netstat_stats.Rest
     counters = [i for items in netstat_stats.PROTOCOLS.values() for i in items if isinstance(i, single)]
     assert len([line for line in text.splitlines() if line.startswith("\t0 ")]) == len(counters)
@@ -270,10 +275,13 @@ def test_every_counter_that_a_drop_feeds_has_a_row() -> None:
         ("netstat -rn -f ipx", "netstat: ipx: unknown address family\n"),
         ("netstat -rn -f inet", "netstat: inet: not built yet\n"),
         ("netstat -I xx0", "netstat: interface xx0 does not exist\n"),
-        ("netstat -s -I de0", "netstat: -s -I de0: statistics of an interface are not built yet\n"),
-        ("netstat -gs", "netstat: -gs: not built yet\n"),
-        ("netstat -w 5", "netstat: -w: not built yet\n"),
-        ("netstat -i 5", "netstat: 5: an interval is not built yet\n"),
+        ("netstat -s -I xx0", "netstat: interface xx0 does not exist\n"),
+        ("netstat -s -I de0 -p tcp", "netstat: tcp: no statistics of an interface\n"),
+        ("netstat -w 0", "netstat: 0: illegal interval\n"),
+        ("netstat -w soon", "netstat: soon: illegal interval\n"),
+        ("netstat -i 100000", "netstat: 100000: illegal interval\n"),
+        ("netstat -M /vmcore", "netstat: -M: only the running kernel can be read\n"),
+        ("netstat 1 2", netstat.USAGE),
         ("netstat what", netstat.USAGE),
         ("netstat -z", f"netstat: illegal option -- z\n{netstat.USAGE}"),
     ],

@@ -146,8 +146,9 @@ def test_a_route_that_goes_away_is_told_for_each_request() -> None:
         ("ping6 -I ne9 ff02::1", "ping6: ne9: invalid interface name\n"),
         ("ping6 fe80:1::2", "ping6: fe80:1::2: Invalid argument\n"),
         ("ping6 -S 2001:db8:1::2 2001:db8:1::1", "ping6: bind: Can't assign requested address\n"),
-        ("ping6 2001:db8:1::2 2001:db8:1::1", "ping6: setsockopt(IPV6_RTHDR): Protocol not available\n"),
-        ("ping6 -w ff02::1%ne0", "ping6: node information queries are not built yet\n"),
+        ("ping6 -b 300000 2001:db8:1::2", "ping6: setsockopt(SO_SNDBUF): No buffer space available\n"),
+        ("ping6 -g ff02::1%ne0 2001:db8:1::2", "ping6: setsockopt(IPV6_NEXTHOP): Invalid argument\n"),
+        ("ping6 -N -w .", "ping6: .: no name of which a group could be made\n"),
     ],
 )
 def test_what_can_not_be_begun_has_one_line_and_status_1(line: str, said: str) -> None:

@@ -220,10 +220,13 @@ def test_flush_lists_what_went() -> None:
         ("route add -inet6 default fe80::1%de0 -netmask ffff:0:ffff::", "ffff:0:ffff::: bad value"),
         ("route add -inet6 default fe80::1%de0 -mtu", "-mtu: an argument is expected"),
         ("route add -inet6 default fe80::1%de0 -nonsense", "bad keyword: nonsense"),
-        ("route add -inet6 default fe80::1%de0 -rtt 5", "-rtt: not built yet"),
+        ("route add -inet6 default fe80::1%de0 -genmask ::", "-genmask: not built yet"),
+        ("route add -inet6 default fe80::1%de0 -rtt soon", "soon: bad value"),
+        ("route add -inet6 default fe80::1%de0 -ifa fe80::9%de0", "fe80::9%de0: bad value"),
+        ("route change -inet6 default", "a gateway, or -interface and an interface, is expected"),
         ("route add -inet6 default fe80::1%de0 more", "more: one word too many"),
         ("route add -inet default 192.0.2.1", "-inet: not built yet"),
-        ("route monitor", "monitor: not built yet"),
+        ("route monitor now", "now: one word too many"),
     ],
 )
 def test_wrong_words(line: str, text: str) -> None:

@@ -122,6 +122,7 @@ def send(bench: Bench, body: bytes, dst: str = "ff02::2", code: int = rr.COMMAND
     """A message from boss, made by hand."""
     node = bench.net.nodes["boss"]
     sid = syscalls.socket(node, 0, "raw6", ip6.IPPROTO_ICMPV6)
+    syscalls.setsockopt(node, sid, "SO_SNDBUF", 65535)
     index = node.interfaces["ne0"].index
     syscalls.sendmsg(node, sid, bytes((RENUMBER, code, 0, 0)) + body, in6.pton(dst), 0, index, (None, index), 64)
     bench.run(2)

@@ -53,7 +53,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
         ("rm -f /tmp/x", "", 0),
         ("rm /etc", "rm: /etc: Operation not permitted\n", 1),
         ("cp /etc /tmp/y", "cp: /etc is a directory (not copied).\n", 1),
-        ("ls /etc", "hosts\n", 0),
+        ("ls /etc", "hosts\ninetd.conf\nip6addrctl.conf\nservices\n", 0),
         ("ls /etc/hosts /nowhere", "ls: /nowhere: No such file or directory\n/etc/hosts\n", 1),
         ("ls", "dev\netc\ntmp\nvar\n", 0),
         ("cat /etc/hosts", "::1\t\t\tlocalhost h1\n", 0),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from real_nodes import NS, routed
+from real_nodes import NS, Bench, routed
 
 from kamelab.wire import ip6
 
@@ -96,7 +98,9 @@ def test_what_others_cause_is_not_taken_for_an_answer() -> None:
     [
         ("traceroute6 nosuch", "traceroute6: hostname nor servname provided, or not known\n"),
         ("traceroute6 ff02::1%ne0", "traceroute6: ff02::1%ne0: a group has no single way to it\n"),
-        ("traceroute6 -r ::1", "traceroute6: setsockopt(SO_DONTROUTE): Protocol not available\n"),
+        ("traceroute6 -r 2001:db8:2::2", "traceroute6: sendto: Network is unreachable\n"),
+        ("traceroute6 -g ff02::1%ne0 ::1", "traceroute6: ff02::1%ne0: a group can't be a gateway\n"),
+        ("traceroute6 -g nosuch ::1", "traceroute6: hostname nor servname provided, or not known\n"),
         ("traceroute6 -s 2001:db8::9 ::1", "traceroute6: connect: Can't assign requested address\n"),
         ("traceroute6 -p 0 ::1", "traceroute6: invalid port.\n"),
     ],
@@ -109,3 +113,97 @@ def test_no_route_at_all() -> None:
     bench = routed()
     bench.sh("h1", "route delete -inet6 default")
     assert bench.sh("h1", "traceroute6 2001:db8:2::2") == ("traceroute6: connect: No route to host\n", 1)
+
+
+# -- led by a routing header -----------------------------------------------------------------------------------------
+
+
+def ring(rthdr0: int = 1) -> Bench:
+    """h1 - r1 - r2 - h2, where r1 knows a shorter way to h2: a link of its own.
+
+    h1 -left- r1 -middle- r2 -right- h2, and r1 is on right too.
+    """
+    bench = Bench()
+    for name in ("left", "middle", "right"):
+        bench.link(name)
+    bench.node("h1", "left")
+    bench.node("r1", "left", "middle", "right", forwarding=1)
+    bench.node("r2", "middle", "right", forwarding=1)
+    bench.node("h2", "right")
+    for name, interface, address in (
+        ("h1", "ne0", "2001:db8:1::1"),
+        ("r1", "ne0", "2001:db8:1::a"),
+        ("r1", "ne1", "2001:db8:2::a"),
+        ("r1", "ne2", "2001:db8:3::a"),
+        ("r2", "ne0", "2001:db8:2::b"),
+        ("r2", "ne1", "2001:db8:3::b"),
+        ("h2", "ne0", "2001:db8:3::2"),
+    ):
+        bench.sh(name, f"ifconfig {interface} inet6 {address} alias")
+    bench.sh("h1", "route add -inet6 default 2001:db8:1::a")
+    bench.sh("r2", "route add -inet6 2001:db8:1::/64 2001:db8:2::a")
+    bench.sh("h2", "route add -inet6 default 2001:db8:3::a")
+    for name in ("r1", "r2", "h2"):
+        bench.sh(name, f"sysctl -w net.inet6.ip6.rthdr0={rthdr0}")
+    bench.run(3)
+    return bench
+
+
+def hops(bench: Bench, line: str) -> list[str]:
+    return [words.split()[1] for words in bench.sh("h1", line).lines if words.startswith(" ")]
+
+
+def test_a_gateway_leads_the_probes_where_no_route_would() -> None:
+    bench = ring()
+    assert hops(bench, "traceroute6 -n 2001:db8:3::2") == ["2001:db8:1::a", "2001:db8:3::2"]
+    assert hops(bench, "traceroute6 -n -g 2001:db8:2::b 2001:db8:3::2") == [
+        "2001:db8:1::a",
+        "2001:db8:2::b",
+        "2001:db8:3::2",
+    ]
+
+
+def test_echo_requests_are_led_too_and_by_several_gateways() -> None:
+    bench = ring()
+    # To r2, back to r1, and by r1's own link to the target.
+    way = hops(bench, "traceroute6 -n -I -q 1 -g 2001:db8:2::b -g 2001:db8:2::a 2001:db8:3::2")
+    assert way == ["2001:db8:1::a", "2001:db8:2::b", "2001:db8:1::a", "2001:db8:3::2"]
+
+
+def test_a_router_that_has_switched_type_0_off_is_where_it_ends() -> None:
+    bench = ring(rthdr0=0)
+    said = bench.sh("h1", "traceroute6 -n -v -q 1 -m 3 -g 2001:db8:2::b 2001:db8:3::2").output
+    assert re.search(r"^ 2001:db8:1::a \d+ bytes of data to 2001:db8:1::1  \S+ ms$", said, re.MULTILINE)
+    assert "from 2001:db8:2::b to 2001:db8:1::1: icmp type 4 (Parameter problem: Erroneous Header" in said
+    assert said.endswith("\n *\n")
+
+
+# -- the rest of the options -----------------------------------------------------------------------------------------
+
+
+def test_neighbors_may_be_traced_without_routing() -> None:
+    bench = routed()
+    assert hops(bench, "traceroute6 -n -r 2001:db8:1::ff") == ["2001:db8:1::ff"]
+
+
+def test_verbose_dumps_what_is_no_answer() -> None:
+    bench = routed()
+    text = bench.sh("h1", "traceroute6 -n -v 2001:db8:2::2").output
+    assert re.search(
+        r"32 bytes from 2001:db8:1::ff to 2001:db8:1::1: icmp type 136 \(.+\) code 0\n 4: xe0000000\n 8: x2", text
+    )
+
+
+def test_debug_changes_nothing() -> None:
+    assert hops(routed(), "traceroute6 -d -n 2001:db8:2::2") == ["2001:db8:1::ff", "2001:db8:2::2"]
+
+
+def test_the_packet_is_as_long_as_was_asked() -> None:
+    bench = routed()
+    bench.sh("h1", "traceroute6 -n -q 1 2001:db8:2::2 1000")
+    sizes = {
+        len(row[12]) - 14 - 40 - 8
+        for row in bench.net.trace.packets
+        if row[2] == "h1" and row[6] == "tx" and row[12][20] == 17
+    }
+    assert sizes == {1000}

@@ -32,6 +32,8 @@ def test_options() -> None:
     plain = traceroute6.parse(["traceroute6", "h"])
     assert (plain.first, plain.most, plain.probes, plain.port, plain.wait, plain.size) == (1, 30, 3, 33434, 5, 12)
     assert traceroute6.parse(["traceroute6", "-I", "h", "1"]).size == 16
+    led = traceroute6.parse(["traceroute6", "-d", "-r", "-v", "-l", "-g", "one", "-g", "two", "h"])
+    assert (led.gateways, led.debug, led.direct, led.verbose, led.addresses) == (("one", "two"), True, True, True, True)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,7 @@ def test_options() -> None:
         ("traceroute6 -q 0 h", "invalid number of probes."),
         ("traceroute6 -w 1 h", "invalid wait time: it must be more than 1 second."),
         ("traceroute6 h 65488", "invalid packet size: it must be at most 65487."),
-        ("traceroute6 -g fe80::1 h", "-g: routing headers are not built yet"),
+        ("traceroute6" + " -g fe80::1" * 128 + " h", "too many gateways: 127 fit in a routing header."),
         ("traceroute6", "no target given"),
         ("traceroute6 a 1 2", "too many arguments"),
     ],

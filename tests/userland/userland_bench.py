@@ -72,6 +72,9 @@ class FakeKernel:
         node.sysctls[name] = value
         return old
 
+    def sethostname(self, node: FakeNode, name: str) -> None:
+        node.hostname = name
+
     def rows(self, node: FakeNode, table: str) -> list[InterfaceRow]:
         assert table == "interfaces"
         return [interface("ne0", 1), interface("lo0", 2)]
