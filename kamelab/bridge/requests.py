@@ -17,7 +17,10 @@ from kamelab.lab.console_show import clock_text
 from kamelab.lab.session import STATUS_TIMEOUT, Chunk, Command, Session
 from kamelab.lab.units import format_duration
 
-AT_ONCE = ("nodes", "links", "trace", "show", "timers", "help", "man", "link", "save", "export", "why", "task", "hint")
+AT_ONCE = (
+    "nodes", "links", "trace", "ladder", "show", "timers", "help", "man", "link", "save", "export", "why", "task",
+    "hint",
+)  # fmt: skip
 """Console commands that take no time and disturb no program."""
 REFUSED = ("speed", "pause", "step")
 """Console commands that steer a clock which here is the wall's."""

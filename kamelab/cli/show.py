@@ -80,6 +80,8 @@ def _nature(link: Link) -> str:
         words.append(format_duration(link.latency))
     if link.bandwidth is not None:
         words.append(format_rate(link.bandwidth))
+    if link.queue is not None:
+        words.append(f"queue {link.queue}")
     if link.jitter:
         words.append(f"jitter {format_duration(link.jitter)}")
     for what in ("loss", "duplicate", "reorder", "corrupt"):

@@ -16,6 +16,7 @@ from kamelab.sim.loop import run_ready, settle
 from kamelab.sim.topology import Network
 from kamelab.stack import syscalls
 from kamelab.stack.node import Node
+from kamelab.stack.socket import profiles
 from kamelab.stack.views import INFINITE
 from kamelab.userland.system import CONSOLE, System
 
@@ -51,6 +52,12 @@ def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
             loss=link.loss,
             mtu=link.mtu,
             up=link.up,
+            switch=link.switch,
+            jitter=link.jitter,
+            duplicate=link.duplicate,
+            reorder=link.reorder,
+            corrupt=link.corrupt,
+            queue=link.queue or 0,
         )
     for text in ports:
         link_name, port = text.split()
@@ -76,6 +83,7 @@ def build(lab: schema.Lab, seed: int, ports: Iterable[str] = ()) -> World:
 
 def configure(node: Node, spec: schema.Node) -> None:
     """Sysctls, interfaces and addresses of one node, as at boot."""
+    profiles.assign(node, spec.platform)
     accept_rtadv, forwarding = ROLES[spec.role]
     syscalls.sysctl_set(node, "net.inet6.ip6.accept_rtadv", accept_rtadv)
     syscalls.sysctl_set(node, "net.inet6.ip6.forwarding", forwarding)

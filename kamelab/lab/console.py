@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
-from kamelab.lab import console_files, console_show, console_tasks, console_time, console_why
+from kamelab.lab import console_files, console_ladder, console_show, console_tasks, console_time, console_why
 from kamelab.lab.script import without_comment
 from kamelab.lab.session import STATUS_TIMEOUT, Command, Session
 from kamelab.lab.suggest import did_you_mean
@@ -48,6 +48,7 @@ def _table() -> dict[str, ConsoleCommand]:
     for commands in (
         console_time.COMMANDS,
         console_show.COMMANDS,
+        console_ladder.COMMANDS,
         console_why.COMMANDS,
         console_tasks.COMMANDS,
         console_files.COMMANDS,

@@ -12,6 +12,7 @@ from kamelab.capture.tree import Field, hexdump
 from kamelab.core.errors import KamelabError
 from kamelab.core.trace import Record
 from kamelab.lab.journal import Entry
+from kamelab.lab.link_settings import faults_text, switch_lines
 from kamelab.lab.session import LINK_SETTINGS, Session, link_setting
 from kamelab.lab.suggest import did_you_mean
 from kamelab.lab.units import format_duration
@@ -63,13 +64,13 @@ def _links(session: Session, words: list[str]) -> int:
             facts.append(f"latency {format_duration(link.latency)}")
         if link.bandwidth:
             facts.append(f"bandwidth {link.bandwidth} bps")
-        if link.loss:
-            facts.append(f"loss {link.loss / 10_000_000:g}%")
+        facts += faults_text(link)
         plugs = " ".join(
             [f"{iface.node.name}:{iface.name}" for iface in link.stations]
             + [f"outside:{port.name}" for port in link.ports]
         )
         lines.append(f"{name:<12} {', '.join(facts)}; {link.carried} frames, {link.lost} lost; {plugs}")
+        lines += switch_lines(link, session.now)
     session.say("text", ("\n".join(lines) or "no links") + "\n")
     return 0
 
@@ -147,9 +148,11 @@ def _link(session: Session, words: list[str]) -> int:
         if word in ("up", "down"):
             continue
         try:
-            link_setting(word)
+            key, value = link_setting(word)
         except ValueError as error:
             raise KamelabError(str(error)) from None
+        if key == "switch" and value and links[words[0]].kind == "ppp":
+            raise KamelabError(f"{words[0]} is a ppp line: it has two ends and no switch")
     session.input(Entry(session.now, session.events, "console", "", " ".join(["link", *words])))
     return 0
 

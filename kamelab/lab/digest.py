@@ -15,6 +15,7 @@ from kamelab.core.timers import Timer
 from kamelab.lab.build import World
 from kamelab.stack import tables
 from kamelab.stack.node import Node
+from kamelab.stack.socket import stream
 
 
 def digest(world: World) -> str:
@@ -39,10 +40,7 @@ def _items(world: World) -> Iterator[Any]:
     clock = network.clock
     yield ("events", clock.events)
     for link in network.links.values():
-        yield (
-            "link", link.name, link.up, link.latency, link.bandwidth, link.loss, link.mtu, link.busy_until,
-            link.remainder, link.carried, link.lost,
-        )  # fmt: skip
+        yield ("link", *link.state())
         for port in link.ports:
             yield ("port", port.name, port.carried)
     for node in network.nodes.values():
@@ -66,7 +64,7 @@ def _owner(timer: Timer) -> str:
 
 
 def _node(node: Node) -> Iterator[Any]:
-    yield ("node", node.name, node.hostname, sorted(node.sysctl.items()))
+    yield ("node", node.name, node.hostname, node.platform, sorted(node.sysctl.items()))
     yield sorted(node.counters().items())
     for table in tables.TABLES:
         # Rows of addresses count lifetimes down from now: what they are made of stands below.
@@ -86,11 +84,20 @@ def _node(node: Node) -> Iterator[Any]:
             yield (nbr.addr, nbr.since, nbr.created, nbr.hints, nbr.manual)
             yield [(held.packet, held.forwarded) for held in nbr.hold]
         for group in iface.groups.values():
-            yield (group.addr, group.reports, group.last_reporter)
+            yield (group.addr, group.reports, group.last_reporter, group.asked, sorted(group.refs.items()))
+        mld = iface.mld
+        yield (mld.robustness, mld.interval)
+        yield [(addr, change.mode, sorted(change.sources.items())) for addr, change in mld.changes.items()]
     for so in node.sockets.values():
-        yield (so.sid, so.kind, so.proto, so.groups, sorted(so.options.items()), so.error, tuple(so.queue))
+        yield (so.sid, so.kind, so.proto, list(so.groups.items()), sorted(so.options.items()), so.error)
+        yield tuple(so.queue)
+        yield (so.flow, so.rcvbuf, so.sndbuf, so.pathmtu)
         yield sorted(so.filter) if so.filter is not None else None
+        if so.tcb is not None:
+            yield stream.digest(so)
+    yield (node.tcp_secret, list(node.tcp_orphans), list(node.tcp_conns))
     for key, queue in node.reassembly.items():
-        yield (key, [(at, piece) for at, piece, _ in queue.pieces])
+        yield (key, queue.expected, queue.ecn, queue.refused, [(at, piece) for at, piece, _ in queue.pieces])
+    yield [(r.dst, r.plen, r.mtu_expire, r.locked) for r in node.routes.all() if r.mtu_expire or r.locked]
     yield (node.kernel_log, node.last_socket, node.default_interface, node.desync)
     yield (node.error_last, node.error_window, node.error_count, node.forward_log)

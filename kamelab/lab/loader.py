@@ -27,6 +27,7 @@ from kamelab.lab.schema import (
     MAX_MTU,
     MIN_MTU,
     NODE_PATTERN,
+    PLATFORMS,
     ROLES,
     Interface,
     Lab,
@@ -225,6 +226,7 @@ _LINK: dict[str, Converter] = {
     "latency": _duration,
     "bandwidth": reading.quantity(parse_rate, "a rate such as 10Mbps"),
     "loss": _probability,
+    "queue": reading.integer(1),
     "jitter": _duration,
     "duplicate": _probability,
     "reorder": _probability,
@@ -234,6 +236,7 @@ _LINK: dict[str, Converter] = {
 }
 _NODE: dict[str, Converter] = {
     "role": reading.choice("a role", ROLES),
+    "platform": reading.choice("a platform", PLATFORMS),
     "startup": reading.array(_startup_line),
     "at": _at,
     "interfaces": _named(
@@ -271,6 +274,9 @@ def _look_across(reader: Reader, values: Mapping[str, Any]) -> None:
         return
     if not nodes and not any(problem.key.startswith("nodes") for problem in reader.problems):
         reader.note(("nodes",), "expected one node at least")
+    for name, link in values.get("links", {}).items():
+        if link.get("switch") and link.get("kind") == "ppp":
+            reader.note(("links", name, "switch"), "expected an ethernet link: a ppp line has two ends and no switch")
     ends: dict[str, int] = {}
     owners: dict[str, tuple[str, str]] = {}
     for node_name, node in nodes.items():

@@ -31,6 +31,7 @@ MAX_MTU = 65535
 
 Level = Literal["beginner", "intermediate", "advanced"]
 Role = Literal["host", "router", "manual"]
+Platform = Literal["bsdi3", "freebsd2", "freebsd3", "freebsd4", "netbsd", "bsdi4", "openbsd"]
 LinkKind = Literal["ethernet", "ppp"]
 NeighborState = Literal["nostate", "incomplete", "reachable", "stale", "delay", "probe"]
 Preference = Literal["high", "medium", "low"]
@@ -38,6 +39,7 @@ AddressFlag = Literal["tentative", "duplicated", "deprecated", "detached", "temp
 
 LEVELS: tuple[str, ...] = get_args(Level)
 ROLES: tuple[str, ...] = get_args(Role)
+PLATFORMS: tuple[str, ...] = get_args(Platform)
 LINK_KINDS: tuple[str, ...] = get_args(LinkKind)
 NEIGHBOR_STATES: tuple[str, ...] = get_args(NeighborState)
 PREFERENCES: tuple[str, ...] = get_args(Preference)
@@ -160,11 +162,15 @@ class Link(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     bandwidth: Rate | None = None
     """Bits per second; None is without limit."""
     loss: Probability = 0.0
+    queue: Annotated[int, Meta(ge=1)] | None = None
+    """Frames that may wait for a limited bandwidth, the one on the wire among them; None: any number."""
     jitter: Duration = 0
-    """Greatest extra delay, nanoseconds."""
+    """Greatest extra delay, nanoseconds; it changes no order."""
     duplicate: Probability = 0.0
     reorder: Probability = 0.0
+    """Of being held back so that later frames overtake."""
     corrupt: Probability = 0.0
+    """Of one wrong bit."""
     mtu: Mtu = 1500
     """Octets of IPv6 packet that a frame may carry."""
     up: bool = True
@@ -175,6 +181,8 @@ class Node(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     role: Role = "manual"
     """host: accept_rtadv 1, forwarding 0; router: 0, 1; manual: 0, 0. `sysctl` overrides it."""
+    platform: Platform = "freebsd4"
+    """The BSD under KAME: decides what sockets do about IPv4-mapped addresses (KAME IMPLEMENTATION 1.12)."""
     startup: tuple[str, ...] = ()
     """Program lines run at boot in a background shell of the node, without `NODE:`."""
     at: tuple[Count, Count] | None = None

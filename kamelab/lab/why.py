@@ -18,14 +18,29 @@ from kamelab.lab import why_tables
 from kamelab.lab.session import Session
 from kamelab.lab.suggest import did_you_mean
 from kamelab.lab.why_text import Explanation
-from kamelab.lab.why_words import BOOT, line, place, rule_of, sentence, with_rule
+from kamelab.lab.why_words import BOOT, icmp6_type, line, place, rule_of, sentence, with_rule
+from kamelab.wire import icmp6, in6
 from kamelab.wire.summary import summarize
 
 CHAIN_SHOWN = 40
 """Causes that are told."""
+ROOTS_SHOWN = 6
+"""Of these, how many from the beginning of a longer chain."""
 EFFECTS_SHOWN = 24
 EFFECTS_LOOK = 50_000
 """Records behind a packet among which its effects are looked for."""
+FIXED_SOURCES = frozenset(
+    {
+        icmp6.ECHO_REPLY,
+        icmp6.MLD_REPORT,
+        icmp6.MLD_DONE,
+        icmp6.ROUTER_ADVERT,
+        icmp6.NEIGHBOR_SOLICIT,
+        icmp6.NEIGHBOR_ADVERT,
+        icmp6.REDIRECT,
+    }
+)
+"""ICMPv6 messages whose source is not selected."""
 
 
 def explain(session: Session, words: list[str]) -> Explanation:
@@ -112,15 +127,24 @@ def causes(trace: Trace, record: Record) -> list[str]:
         lines.append(f"       what came before record {first.num} is not in the trace any more")
     elif first.event != "command":
         lines.append(f"       {BOOT}")
-    told = chain[:CHAIN_SHOWN]
-    if len(told) < len(chain):
-        lines.append(f"       {len(chain) - len(told)} causes more")
-    for one in reversed(told):
+    chosen = set[int]()
+    gap = len(chain) - CHAIN_SHOWN
+    for behind, one in enumerate(reversed(chain)):
+        if gap > 0 and ROOTS_SHOWN <= behind < ROOTS_SHOWN + gap:
+            # A long conversation: how it began, and what lies just before.
+            if behind == ROOTS_SHOWN:
+                lines.append(f"       {gap} causes more")
+            continue
         lines.append(line(one, _frame(trace, one)))
         also = trace.get(one.also) if one.also else None
         if also is not None and also.num != one.cause:
             text = with_rule(sentence(also), rule_of(also, _frame(trace, also)))
             lines.append(f"       just then because of {also.num} at {place(also)}: {text}")
+        for choice in _selection(trace, one):
+            if choice.num not in chosen:
+                chosen.add(choice.num)
+                text = with_rule(choice.note.partition(": ")[2], choice.rule)
+                lines.append(f"       its source, by record {choice.num}: {text}")
     return lines
 
 
@@ -182,6 +206,26 @@ def _states(trace: Trace, of: set[int]) -> list[Record]:
     return found
 
 
+def _selection(trace: Trace, record: Record) -> list[Record]:
+    """The choice of a sent packet's source, where there was one to make: told once, until something changes it.
+
+    Answers and messages whose source the protocol fixes are left out (KAME IMPLEMENTATION 1.6.1 (2001)).
+    """
+    frame = record.frame
+    if record.event != "tx" or len(frame) < 54 or record.note == "ip6_forward" or icmp6_type(frame) in FIXED_SOURCES:
+        return []
+    source, destination = in6.ntop(frame[22:38]), in6.ntop(frame[38:54])
+    records = trace.records
+    at = bisect_left(records, (record.num,))
+    for row in reversed(records[max(0, at - EFFECTS_LOOK) : at]):
+        if row[4] != "in6_selectsrc" or row[2] != record.node or record.interface not in (row[3], "lo0"):
+            continue
+        words = row[9].split(" ", 3)
+        if len(words) == 4 and words[2].rstrip(":").partition("%")[0] == destination:
+            return [Record._make(row)] if words[0].partition("%")[0] == source else []
+    return []
+
+
 def _heard(session: Session, record: Record) -> list[str]:
     """What became of a sent frame: who took it, and where it was lost."""
     network = session.world.network
@@ -197,7 +241,7 @@ def _heard(session: Session, record: Record) -> list[str]:
             ends = endings(trace, one)
             text = "; ".join(with_rule(sentence(end), rule_of(end, one.frame)) for end in ends) or "not yet ended"
             lines.append(f"{one.num:>6} {place(one)} received it: {text}")
-        elif one.event == "drop" and one.stage.startswith("link"):
+        elif one.event in ("drop", "state") and one.stage.startswith("link"):
             lines.append(line(one))
     flying = [entry for entry in network.clock.heap if len(entry) > 4 and entry[4] == record.num]
     if flying:

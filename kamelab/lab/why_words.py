@@ -13,7 +13,7 @@ from kamelab.lab.console_show import clock_text
 from kamelab.wire import icmp6
 from kamelab.wire.buffer import WireError
 from kamelab.wire.exthdr import upper_layer
-from kamelab.wire.ip6 import IPPROTO_ICMPV6, IPPROTO_UDP
+from kamelab.wire.ip6 import IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 from kamelab.wire.summary import summarize
 
 SENT: dict[int, str] = {
@@ -26,6 +26,7 @@ SENT: dict[int, str] = {
     icmp6.MLD_QUERY: "RFC 2710 3",
     icmp6.MLD_REPORT: "RFC 2710 4",
     icmp6.MLD_DONE: "RFC 2710 4",
+    icmp6.MLDV2_REPORT: "RFC 3810 6",
     icmp6.ROUTER_SOLICIT: "RFC 4861 6.3.7",
     icmp6.ROUTER_ADVERT: "RFC 4861 6.2.3",
     icmp6.NEIGHBOR_SOLICIT: "RFC 4861 7.2.2",
@@ -43,12 +44,20 @@ ROUTINES: dict[str, str] = {
     "icmp6_input": "RFC 4443 2.4",
     "mld6_input": "RFC 2710 4",
     "udp6_input": "RFC 768",
+    "tcp6_input": "RFC 9293 3.10.7",
+    "tcp_timer": "RFC 9293 3.10.8",
     "rip6_input": "RFC 3542 3",
     "frag6_input": "RFC 8200 4.5",
     "nd6_timer": "RFC 4861 7.3.3",
     "dad_timer": "RFC 4862 5.4",
     "mld6_timer": "RFC 2710 4",
+    "mld6_link_timer": "RFC 3810 6",
     "frag_timer": "RFC 8200 4.5",
+    "frag_slowtimo": "KAME frag6.c",
+    "route6_input": "RFC 8200 4.4",
+    "dest6_input": "RFC 8200 4.6",
+    "ip6_hopopts_input": "RFC 8200 4.3",
+    "ip6_forward": "RFC 8200 3",
     "expire_timer": "RFC 4861 6.3.5",
 }
 """Rules of the routines that take packets in, and of the kernel's timers."""
@@ -56,8 +65,11 @@ TIMERS: dict[str, str] = {
     "nd6_timer": "the timer of a neighbour cache entry ran out",
     "dad_timer": "a wait of duplicate address detection was over",
     "mld6_timer": "a multicast listener report was due",
+    "mld6_link_timer": "a multicast listener report of version 2 was due, or to be repeated",
     "frag_timer": "the time for the missing fragments was over",
+    "frag_slowtimo": "fewer packets may wait for their fragments than do",
     "expire_timer": "a lifetime of a router, prefix, address or route was over",
+    "tcp_timer": "a timer of a TCP connection ran out",
     "timeout": "a program's wait was over",
 }
 EVENTS: dict[str, str] = {
@@ -86,6 +98,34 @@ _DAD = {
     "unique": "nobody answered: the address is this node's",
     "duplicate": "somebody else has the address",
 }
+TCP_EVENTS: dict[str, str] = {
+    "open_passive": "a program listens",
+    "open_active": "a program connects: a SYN is sent",
+    "rcv_syn": "a SYN came",
+    "rcv_syn_ack": "the answer to our SYN came",
+    "rcv_ack_of_syn": "our SYN was acknowledged",
+    "close": "the program closed: a FIN is to be sent",
+    "rcv_fin": "the peer's FIN came: it will send no more",
+    "rcv_ack_of_fin": "our FIN was acknowledged",
+    "rcv_rst": "a reset came",
+    "reused": "a new SYN for the same addresses and ports",
+    "abort": "given up here: a reset is sent",
+    "timeout": "no answer in time",
+    "error": "the network says that it can't be",
+}
+"""Events of TCP's machine (`tcp_state`) in words."""
+_TCP_WAITS = {"TIME-WAIT": "twice the life of a segment is over", "FIN-WAIT-2": "the peer never closed its side"}
+MLD_EVENTS: dict[str, str] = {
+    "start": "joined: a report is sent, and once more later",
+    "listen": "joined, reported by version 2",
+    "stop": "left",
+    "down": "the interface went down",
+    "query": "a router asks who listens",
+    "report": "another listener reported it",
+    "timeout": "the report was sent",
+    "older": "a router of the other version took over",
+}
+"""Events of a multicast listener's machine (`mld6_state`) in words."""
 BOOT = "boot: the lab file set the node up so"
 
 
@@ -106,7 +146,8 @@ def frame_rule(frame: bytes) -> str:
     if kind in SENT:
         return SENT[kind]
     try:
-        return "RFC 768" if upper_layer(frame[14:])[0] == IPPROTO_UDP else "RFC 8200 3"
+        proto = upper_layer(frame[14:])[0]
+        return {IPPROTO_UDP: "RFC 768", IPPROTO_TCP: "RFC 9293 3.10"}.get(proto, "RFC 8200 3")
     except WireError:
         return "RFC 2464 3"
 
@@ -173,6 +214,16 @@ def state_sentence(record: Record) -> str:
             return f"neighbour {address} stays {new}: {event_words(old, event)}"
         step = f"{'no entry' if old == '-' else old} > {'gone' if new == '-' else new}"
         return f"neighbour {address} {step}: {event_words(old, event)}"
+    if record.stage == "tcp":
+        local, foreign, event = record.note.split(" ")
+        old = record.reason.partition(" > ")[0]
+        why = _TCP_WAITS.get(old, TCP_EVENTS[event]) if event == "timeout" else TCP_EVENTS.get(event, event)
+        return f"connection {local} {foreign} {record.reason}: {why}"
+    if record.stage == "mld6" and " > " in record.reason:
+        group, _, event = record.note.partition(" ")
+        return f"group {group} {record.reason}: {MLD_EVENTS.get(event, event)}"
+    if record.stage == "in6_selectsrc":
+        return f"source {record.note}"
     if record.stage == "nd6_dad":
         what, _, _count = record.reason.removeprefix("DAD ").partition(" ")
         text = _DAD.get(what, what)

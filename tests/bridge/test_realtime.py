@@ -106,7 +106,7 @@ def test_noise_from_outside_breaks_nothing(joined: Bench) -> None:
         frame[6:12] = b"\x02\0\0\0\0\x99"
         for _ in range(chance.randrange(4)):
             frame[chance.randrange(14, len(frame))] = chance.randrange(256)
-        joined.device.far.send(bytes(frame[: chance.randrange(len(frame))] if number % 5 == 0 else frame))
+        joined.device.far.send(bytes(frame[: chance.randrange(1, len(frame))] if number % 5 == 0 else frame))
         joined.loop.turn(0)
     joined.pass_time(2)
     assert len(joined.session.journal) == 300

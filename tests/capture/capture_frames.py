@@ -11,7 +11,13 @@ with warnings.catch_warnings():
     from scapy.layers.l2 import Ether
     from scapy.packet import Packet, Raw
 
+from kamelab.wire import rr
+from kamelab.wire.nodeinfo import NodeInfo as NI
+from kamelab.wire.nodeinfo import encode_name
+
 MAC = "02:00:00:00:00:02"
+NAME = encode_name("h1.example.org")
+NONCE = b"ABCDEFGH"
 
 
 def _frames() -> dict[str, Packet]:
@@ -55,8 +61,22 @@ def _frames() -> dict[str, Packet]:
         "mld done": mld / s6.ICMPv6MLDone(mladdr="ff02::1:ff00:1"),
         "mldv2 query": mld / s6.ICMPv6MLQuery2(mladdr="ff05::1", sources=["2001:db8::1"], QRV=2, QQIC=125),
         "mldv2 report": mld / s6.ICMPv6MLReport2(records=records),
+        "ni query": ll / s6.ICMPv6Unknown(type=139, code=1, msgbody=NI(2, 0, NONCE, NAME).pack()),
+        "ni query by address": ll / s6.ICMPv6Unknown(type=139, msgbody=NI(3, 0x2A, NONCE, bytes(15) + b"\1").pack()),
+        "ni name": ll / s6.ICMPv6Unknown(type=140, msgbody=NI(2, 0, NONCE, bytes(4) + NAME).pack()),
+        "ni addresses": ll / s6.ICMPv6Unknown(type=140, msgbody=NI(3, 0x21, NONCE, bytes(19) + b"\1").pack()),
+        "router renumbering": ll / s6.ICMPv6Unknown(type=138, msgbody=rr.Command(7, 1, 0xA8, 300).pack()),
         "udp": glob / udp / Raw(b"hello"),
-        "tcp": glob / TCP(sport=40000, dport=40001, flags="SA", seq=1, ack=2, options=[("MSS", 1440)]) / Raw(b"hello"),
+        "tcp": glob
+        / TCP(
+            sport=40000,
+            dport=40001,
+            flags="SA",
+            seq=1,
+            ack=2,
+            options=[("MSS", 1440), ("WScale", 3), ("Timestamp", (5, 6))],
+        )
+        / Raw(b"hello"),
         "destination options": glob / s6.IPv6ExtHdrDestOpt(options=[s6.PadN(optdata=bytes(4))]) / udp / Raw(b"hi"),
         "routing header": glob
         / s6.IPv6ExtHdrRouting(addresses=["2001:db8::5", "2001:db8::6"], segleft=2)

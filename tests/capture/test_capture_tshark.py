@@ -22,7 +22,7 @@ pytestmark = pytest.mark.interop
 EPOCH = 950522400 * 10**9
 INTERFACE = pcapng.CaptureInterface("h1:ne0", "lan", b"\2\0\0\0\0\2", ((bytes.fromhex("fe80" + "00" * 13 + "01"), 64),))
 TYPES = {
-    Kind.UINT: ("FT_UINT8", "FT_UINT16", "FT_UINT24", "FT_UINT32", "FT_INT32"),
+    Kind.UINT: ("FT_UINT8", "FT_UINT16", "FT_UINT24", "FT_UINT32", "FT_UINT64", "FT_INT32"),
     Kind.BOOL: ("FT_BOOLEAN",),
     Kind.IPV6: ("FT_IPv6",),
     Kind.ETHER: ("FT_ETHER",),

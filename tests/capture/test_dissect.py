@@ -92,7 +92,7 @@ def test_no_sound_frame_is_called_malformed(frames: dict[str, bytes]) -> None:
         ("mldv2 query", "icmpv6.mld.flag.qrv", 2),
         ("last fragment", "ipv6.fraghdr.offset", 185),
         ("last fragment", "ipv6.fraghdr.more", False),
-        ("tcp", "tcp.hdr_len", 24),
+        ("tcp", "tcp.hdr_len", 40),
         ("tcp", "tcp.flags.syn", True),
         ("tcp", "tcp.flags.fin", False),
     ],

@@ -45,7 +45,7 @@ def test_the_file_is_json_lines_with_lab_seed_journal_and_digest(saved: Path) ->
     assert [entry["kind"] for entry in entries] == kinds
     assert entries[0] == {
         "time": 12_000_000_000,
-        "events": 34,
+        "events": 38,
         "kind": "line",
         "node": "h1",
         "text": "ping6 -c 2 2001:db8:2::1",

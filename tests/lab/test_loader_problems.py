@@ -74,8 +74,8 @@ TEN = {
     "misspelt key": (
         "startup = [",
         "startpu = [",
-        "x.toml:10: nodes.h1.startpu: unknown key, expected one of at, files, interfaces, role, startup, sysctl "
-        "(did you mean 'startup'?)",
+        "x.toml:10: nodes.h1.startpu: unknown key, expected one of at, files, interfaces, platform, role, startup, "
+        "sysctl (did you mean 'startup'?)",
     ),
     "unknown link": (
         '{ link = "lan", up',

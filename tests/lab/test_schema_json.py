@@ -28,6 +28,7 @@ kind = "ppp"
 switch = false
 latency = "1.5 ms"
 bandwidth = "10Mbps"
+queue = 5
 loss = "10%"
 jitter = "0"
 duplicate = 0.5
@@ -113,6 +114,7 @@ def test_schema_and_loader_take_a_lab_with_every_key() -> None:
         ("mtu = 1280", "mtu = 1279"),
         ('"!tentative"', '"!tentativ"'),
         ("duplicate = 0.5", "duplicate = 1.5"),
+        ("queue = 5", "queue = 0"),
     ],
 )
 def test_the_schema_refuses_what_it_can(old: str, new: str) -> None:

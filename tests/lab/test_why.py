@@ -338,3 +338,38 @@ def test_an_interface_without_detection_goes_back_from_delay() -> None:
     state = section(ask(session, ROUTER), "state")
     assert state.startswith("DELAY since ")
     assert "; STALE in " in state
+
+
+CONVERSATION = """
+format = 1
+title = "A page over TCP"
+[links.lan]
+latency = "1ms"
+[nodes.h1]
+startup = ["httpd"]
+interfaces.ne0 = { link = "lan", addresses = ["2001:db8:1::1/64"] }
+[nodes.h2]
+interfaces.ne0 = { link = "lan", addresses = ["2001:db8:1::2/64"] }
+"""
+
+
+def test_a_long_conversation_is_told_by_its_beginning_and_by_what_lies_just_before(tmp_path: Path) -> None:
+    session = lab(tmp_path, CONVERSATION, "run 5s", "h2: fetch -o /tmp/page http://[2001:db8:1::1]/bytes/300000")
+    trace = session.world.network.trace
+    last = max(row[0] for row in trace.packets if row[6] == "tx" and row[2] == "h1" and len(row[12]) > 1000)
+    told = explain(session, [str(last)]).text().splitlines()
+    chain = told[told.index("because of, the first cause first:") + 1 :]
+    assert "typed: h2: fetch" in chain[0]
+    assert any("TCP" in text and "[S]" in text for text in chain[:6])
+    assert any(re.fullmatch(r" +\d+ causes more", text) for text in chain)
+    assert sum("its source" in text for text in chain) == 1
+
+
+def test_steps_of_a_connection_and_of_a_group_are_sentences(tmp_path: Path) -> None:
+    session = lab(tmp_path, CONVERSATION, "run 5s", "h2: fetch -o /tmp/page http://[2001:db8:1::1]/", "run 2m")
+    records = [record for record in session.world.network.trace.all() if record.stage in ("tcp", "mld6")]
+    told = [sentence(record) for record in records]
+    assert any("SYN-SENT > ESTABLISHED: the answer to our SYN came" in text for text in told)
+    assert any("TIME-WAIT > CLOSED: twice the life of a segment is over" in text for text in told)
+    assert any("delaying > idle: the report was sent" in text for text in told)
+    assert all(": " in text and "_" not in text.rpartition(": ")[2] for text in told)
