@@ -4,6 +4,7 @@
 #   make test     the test suite               (ARGS="-k ndp" goes on to pytest)
 #   make check    format, lint, types, the import contract
 #   make interop  our captures read by tshark  (needs the Debian package tshark)
+#   make fuzz     a million bad packets         (N=50000 SEED=2 JOBS=2)
 #   make bench    speed beside scapy and dpkt  (SMOKE=1: only show that it runs)
 #   make clean    remove what the others made
 #
@@ -13,12 +14,15 @@ PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
 SMOKE  ?=
+N      ?= 1000000
+SEED   ?= 1
+JOBS   ?= 1
 
 PY  := $(VENV)/bin/python
 # Set-up talks on stderr: the standard output of `make run` belongs to the lab.
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
-.PHONY: run test check interop bench clean
+.PHONY: run test check interop fuzz bench clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.run
@@ -36,6 +40,9 @@ check: $(VENV)/.dev
 interop: $(VENV)/.dev
 	@command -v tshark >/dev/null || { echo "make interop: tshark is missing: apt-get install tshark" >&2; exit 1; }
 	$(PY) -m pytest -m interop $(ARGS)
+
+fuzz: $(VENV)/.dev
+	$(PY) -m tests.fuzz --count $(N) --seed $(SEED) --jobs $(JOBS) $(ARGS)
 
 bench: $(VENV)/.bench
 	$(PY) -m tests.bench $(if $(filter-out 0,$(SMOKE)),--smoke) $(ARGS)

@@ -123,7 +123,7 @@ def _console(session: Session, before: list[str], word: str) -> list[Candidate]:
         return [Candidate(page, _about(page)) for page in man.names()]
     if name == "help":
         return [Candidate(one, entry.summary) for one, entry in COMMANDS.items()]
-    if name == "trace" or (name == "run" and before[1:2] == ["until"]):
+    if name in ("trace", "ladder") or (name == "run" and before[1:2] == ["until"]):
         fields = [Candidate(field) for field in FIELD_NAMES]
         return [Candidate("idle"), *fields] if name == "run" else fields
     return [Candidate(one) for one in WORDS.get(name, ())] if count == 1 else []

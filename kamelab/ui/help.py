@@ -31,6 +31,7 @@ On top the clock line: whether time runs, where it stands, how many events have 
 next. Time stands still until you let it run. Every pane shows the selected node as it is at that moment; rows that are
 new are marked `+`, changed ones `~`, removed ones `-`.
 
+Enter on a row shows the packets that belong to it, `l` draws them as arrows between the nodes, `w` tells what made it.
 Everything can be clicked. Hold Shift while dragging to select text with the terminal's own means.
 """
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,16 +50,22 @@ class Joint:
         self.lab_file.write_text(lab, encoding="utf-8")
         self.log = open(folder / "lab.log", "w")  # noqa: SIM115 - closed with the lab
         self.others: list[subprocess.Popen[str]] = []
+        """What has been started, the lab first; all of it ends with us."""
         subprocess.run(["ip", "netns", "add", self.ns], check=True)
-        self.linux("ip", "link", "set", "lo", "up")
-        self.linux("ip", "tuntap", "add", "dev", "kl0", "mode", "tap")
-        self.linux("ip", "link", "set", "kl0", "address", LINUX_MAC)
-        self.lab = self.start(
-            sys.executable, "-m", "kamelab", "run", str(self.lab_file), "--realtime", "--tap", "lan1=kl0",
-            "--control", self.socket, "--pcapng", str(self.pcapng), output=self.log,
-        )  # fmt: skip
-        wait_for("the control socket", lambda: os.path.exists(self.socket) or self.lab.poll() is not None)
-        assert self.lab.poll() is None, (folder / "lab.log").read_text()
+        try:
+            self.linux("ip", "link", "set", "lo", "up")
+            self.linux("ip", "tuntap", "add", "dev", "kl0", "mode", "tap")
+            self.linux("ip", "link", "set", "kl0", "address", LINUX_MAC)
+            self.lab = self.start(
+                sys.executable, "-m", "kamelab", "run", str(self.lab_file), "--realtime", "--tap", "lan1=kl0",
+                "--control", self.socket, "--pcapng", str(self.pcapng), output=self.log,
+            )  # fmt: skip
+            self.others.append(self.lab)
+            wait_for("the control socket", lambda: os.path.exists(self.socket) or self.lab.poll() is not None)
+            assert self.lab.poll() is None, (folder / "lab.log").read_text()
+        except BaseException:
+            self.close()
+            raise
 
     def sysctl(self, name: str, value: int) -> None:
         """A variable of the namespace's kernel."""
@@ -71,7 +80,7 @@ class Joint:
     def linux(self, *words: str, check: bool = True) -> str:
         """A command in the namespace: its output."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.ns, *words], capture_output=True, text=True, check=False, timeout=60
+            ["ip", "netns", "exec", self.ns, *words], capture_output=True, text=True, check=False, timeout=150
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}")
@@ -113,6 +122,23 @@ class Joint:
             routers.update(hop["gateway"] for hop in one.get("nexthops", [one]))
         return routers
 
+    def reaches(self, address: str) -> bool:
+        """Whether a ping from the Linux kernel comes back."""
+        return "1 received" in self.linux("ping", "-6", "-n", "-c", "1", "-W", "1", address, check=False)
+
+    def random_file(self, name: str, size: int) -> Path:
+        """A file of ``size`` octets that nobody has seen before."""
+        path = self.folder / name
+        path.write_bytes(os.urandom(size))
+        return path
+
+    def counter(self, node: str, protocol: str, phrase: str) -> int:
+        """A row of a node's ``netstat -s -p``: the number before words that match ``phrase``."""
+        said = self.node(f"{node}: netstat -s -p {protocol}").output
+        found = re.search(rf"^\t(\d+) (?:{phrase})$", said, re.MULTILINE)
+        assert found is not None, said
+        return int(found[1])
+
     def stop(self, process: subprocess.Popen[str]) -> None:
         """End a program that we started."""
         process.terminate()
@@ -124,11 +150,21 @@ class Joint:
 
     def close(self) -> None:
         """End everything, and take the namespace away."""
-        for process in [*self.others, self.lab]:
+        for process in reversed(self.others):
             if process.poll() is None:
                 self.stop(process)
         self.log.close()
         subprocess.run(["ip", "netns", "del", self.ns], check=False)
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file, hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def crc32(path: Path) -> str:
+    """The check sum of a file as httpd tells it."""
+    return f"{zlib.crc32(path.read_bytes()):08x}"
 
 
 def need(programs: dict[str, str]) -> None:

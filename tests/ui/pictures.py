@@ -1,4 +1,4 @@
-"""Draws the pictures of the README: ``python -m tests.ui.pictures`` writes ``docs/images/demo-*.svg``."""
+"""Draws the pictures of the README: ``python -m tests.ui.pictures`` writes ``docs/images/*.svg``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.ui.screens import PING, app_on, give, lab_of, settle, steady
+from tests.ui.tcp_lab import LOSSY, slow
 
 _TEXT = re.compile(r'(<text [^>]*?)x="([0-9.]+)"([^>]*?)textLength="([0-9.]+)"([^>]*)>([^<]*)</text>')
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -32,28 +33,33 @@ def tidy(svg: str) -> str:
     return _TEXT.sub(shift, svg)
 
 
-async def draw(width: int, height: int) -> Path:
-    """The demo after its ping, at one size."""
-    app = app_on()
+async def draw(width: int, height: int, name: str, lab: str, lines: tuple[str, ...], *keys: str) -> Path:
+    """A lab after some lines and keys, at one size."""
+    app = app_on(lab)
     async with app.run_test(size=(width, height)) as pilot:
-        await give(pilot, "run 5s")
-        await give(pilot, PING)
+        for line in lines:
+            await give(pilot, line)
+        if keys:
+            lab_of(app).drawer.action_close()
+            await pilot.press("escape", *keys)
         lab_of(app).runner.set_speed(1.0)
         lab_of(app).wake()
         await settle(pilot)
         await steady(pilot)
-        path = IMAGES / f"demo-{width}x{height}.svg"
+        path = IMAGES / f"{name}-{width}x{height}.svg"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(tidy(app.export_screenshot(title="kamelab")), encoding="utf-8")
     return path
 
 
 def main() -> None:
-    """Both pictures; the history and sessions of whoever runs this stay untouched."""
+    """All pictures; the history and sessions of whoever runs this stay untouched."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["KAMELAB_STATE"] = folder
         for size in ((80, 24), (120, 40)):
-            print(asyncio.run(draw(*size)))
+            print(asyncio.run(draw(*size, "demo", "demo", ("run 5s", PING))))
+        lab = slow(Path(folder))
+        print(asyncio.run(draw(120, 40, "tcp", lab, (*LOSSY, "select h2"), "7")))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from kamelab.lab.console import execute
 from kamelab.lab.opening import open_session
 from kamelab.lab.session import Session
 from kamelab.ui.completion import Completion, complete, options
+from kamelab.userland.programs import names
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def texts(found: Completion) -> list[str]:
     ("line", "expected"),
     [
         ("tr", ["trace", "traceroute6", "true"]),
-        ("h", ["hint", "help", "hostname", "h1:", "h2:"]),
+        ("ladder ipv6.fl", ["ipv6.flow"]),
         ("select ", ["h1", "r1", "h2"]),
         ("link l", ["lan1", "lan2"]),
         ("link lan1 l", ["latency=", "loss="]),
@@ -45,6 +46,12 @@ def texts(found: Completion) -> list[str]:
 )
 def test_what_can_follow(session: Session, line: str, expected: list[str]) -> None:
     assert texts(complete(session, line)) == expected
+
+
+def test_a_line_begins_with_a_command_of_the_lab_a_program_or_a_node(session: Session) -> None:
+    programs = [name for name in names() if name.startswith("h")]
+    assert "hostname" in programs
+    assert texts(complete(session, "h")) == ["hint", "help", *programs, "h1:", "h2:"]
 
 
 def test_addresses_are_those_that_mean_something_on_the_node(session: Session) -> None:

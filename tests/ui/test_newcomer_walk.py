@@ -100,7 +100,7 @@ async def do_the_first_task(guest: Newcomer) -> None:
     await guest.type("ne0 up")
     assert guest.line.startswith("h1# all: ifconfig ne0 up")
     await guest.press("enter")
-    guest.sees("all# ifconfig ne0 up", "MLD report", "0 packets 2", "paused  00:00:00.000000")
+    guest.sees("all# ifconfig ne0 up", "MLD report", "0 packets 4", "paused  00:00:00.000000")
     assert "time stands at 0: type  run 5s  or press Ctrl+R" in guest.line
 
 
@@ -200,16 +200,16 @@ async def test_from_the_first_picture_to_the_saved_end_on_a_small_terminal(tmp_p
 
         # Step by key while typing, and back: clock, events and packets follow.
         await guest.press("ctrl+n")
-        guest.sees("3 events", "0 packets 3", "NS who has fe80::260:97ff:feab:cd0")
+        guest.sees("3 events", "0 packets 5", "NS who has fe80::260:97ff:feab:cd0")
         guest.misses("paused  00:00:00.000000")
         await guest.press("ctrl+b")
-        guest.sees("paused  00:00:00.000000  2 events", "0 packets 2")
+        guest.sees("paused  00:00:00.000000  2 events", "0 packets 4")
         guest.misses("NS who has")
         # The same by the keys of the panes.
         await guest.press("escape", "full_stop")
-        guest.sees("3 events", "0 packets 3")
+        guest.sees("3 events", "0 packets 5")
         await guest.press("comma")
-        guest.sees("2 events", "0 packets 2")
+        guest.sees("2 events", "0 packets 4")
 
         # Time runs: the task passes by itself, is said to have passed, and the next one stands there.
         await guest.press("colon")
@@ -284,9 +284,9 @@ async def test_the_same_on_a_wide_terminal_where_the_task_is_always_in_sight(tmp
         await guest.press("colon")
         await do_the_first_task(guest)
         await guest.press("ctrl+n")
-        guest.sees("2 events", "0 packets 3")
+        guest.sees("2 events", "0 packets 5")
         await guest.press("ctrl+b")
-        guest.sees("paused  00:00:00.000000  1 event ", "0 packets 2")
+        guest.sees("paused  00:00:00.000000  1 event ", "0 packets 4")
         await guest.enter("run 3s")
         guest.sees("9 task 2 of 5", "[x] passed: 1 An address out of")
 

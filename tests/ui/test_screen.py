@@ -157,6 +157,9 @@ async def test_back_right_after_a_command_takes_it_back() -> None:
         ("5", "interfaces", "02:00:00:00:01:01"),
         ("6", "routers", "fe80::ff:fe00:201%ne0"),
         ("8", "timers", "expire"),
+        ("g", "groups", "ff02::1:ff00:101%ne0"),
+        ("m", "mtu", "No fragment waits on h1"),
+        ("d", "statistics", "ip6.total"),
     ],
 )
 async def test_digits_jump_to_panes_that_show_the_node(digit: str, pane: str, sign: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from screens import PING, app_on, compare, give, lab_of, settle, steady, text_of
+from tcp_lab import LOSSY, slow
 from textual.pilot import Pilot
 
 pytestmark = pytest.mark.asyncio
@@ -66,3 +67,33 @@ async def test_before_anything_has_happened() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(pilot)
         compare("demo-80x24-boot", text_of(app))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_a_connection_that_has_lost_a_segment(size: tuple[int, int], tmp_path: Path) -> None:
+    app = app_on(slow(tmp_path))
+    async with app.run_test(size=size) as pilot:
+        for line in (*LOSSY, "select h2"):
+            await give(pilot, line)
+        lab_of(app).drawer.action_close()
+        await pilot.press("escape", "7")
+        await settle(pilot)
+        await steady(pilot)
+        text = text_of(app)
+        assert all(len(line) <= size[0] for line in text.splitlines())
+        for whole in ("window 57344", "fast recovery", "srtt 0.1", "rcv_rst/abort/timeout>CLOSED"):
+            assert whole in text
+        compare(f"tcp-{size[0]}x{size[1]}", text)
+
+
+@pytest.mark.parametrize(("name", "key"), [("statistics", "d"), ("ladder", "l"), ("groups", "g")])
+async def test_what_else_there_is_to_see_of_it(name: str, key: str, tmp_path: Path) -> None:
+    app = app_on(slow(tmp_path))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for line in (*LOSSY, "select h2"):
+            await give(pilot, line)
+        lab_of(app).drawer.action_close()
+        await pilot.press("escape", "7", key)
+        await settle(pilot)
+        await steady(pilot)
+        compare(f"tcp-80x24-{name}", text_of(app))

@@ -24,6 +24,7 @@ from textual.widget import Widget
 
 from kamelab.lab.session import Session
 from kamelab.ui.panes.marks import CHANGED, GONE, NEW, SAME, Line, Marked, Marks, Stretch
+from kamelab.ui.samples import Samples
 
 GUTTER = 2
 """Cells before the first column: the mark and a blank."""
@@ -67,6 +68,10 @@ class Pane(Widget):
 
     def question(self) -> str:
         """What ``why`` is to be asked about what is under the cursor: ``h1 fe80::1%ne0``; empty where nothing is."""
+        return ""
+
+    def conversation(self) -> str:
+        """A display filter for the packets that belong to what is under the cursor; empty where there are none."""
         return ""
 
     def entitle(self, node: str = "") -> None:
@@ -202,9 +207,22 @@ class TablePane(Pane, ScrollView, can_focus=True):
         """The learner has moved the cursor: it stays on its row."""
         self._laid_out = -1
         self._foot: list[list[tuple[str, str]]] = []
+        self.samples: Samples | None = None
+        """Figures over time, where somebody keeps them already."""
         self.entitle()
 
     # -- reading -----------------------------------------------------------------------------------------------------
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The tables of the pane."""
+        return self.SECTIONS
+
+    def watched(self, session: Session) -> Samples:
+        """The figures of a session over time; they are kept from the first call on."""
+        if self.samples is None or self.samples.session is not session:
+            self.samples = Samples(session)
+        return self.samples
 
     def show(self, session: Session, node: str) -> None:
         if session is not self.session:
@@ -217,7 +235,7 @@ class TablePane(Pane, ScrollView, can_focus=True):
         self.entitle(node)
         stretch = self._stretch.look(session)
         rows: list[list[Marked]] = []
-        for section in self.SECTIONS:
+        for section in self.sections:
             lines = section.read(session, node)
             marks = self._marks.get((node, section.name))
             if marks is None:
@@ -279,7 +297,7 @@ class TablePane(Pane, ScrollView, can_focus=True):
     def _lay_out(self, width: int) -> list[_Entry]:
         entries: list[_Entry] = []
         assert self.session is not None
-        for index, (section, rows) in enumerate(zip(self.SECTIONS, self._rows, strict=True)):
+        for index, (section, rows) in enumerate(zip(self.sections, self._rows, strict=True)):
             if entries:
                 entries.append(_Entry(index, SAME, None))
             if rows:
@@ -287,7 +305,7 @@ class TablePane(Pane, ScrollView, can_focus=True):
                 entries.append(_Entry(index, _HEADING, None, layout(titles, widths, section.columns)))
                 for mark, line in rows:
                     entries.append(_Entry(index, mark, line, layout(line.cells, widths, section.columns)))
-            elif len(self.SECTIONS) > 1:
+            elif len(self.sections) > 1:
                 entries.append(_Entry(index, _HEADING, None, section.name))
             note = section.note(self.session, self.node, [row.line for row in rows if row.mark != GONE])
             if note and rows:

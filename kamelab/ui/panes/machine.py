@@ -70,7 +70,7 @@ def exits(table: Table, state: str) -> list[list[Part]]:
         lines.append(
             [
                 (f"{INDENT}{'to' if not lines else '  '} ", "table--muted"),
-                (f"{new or GONE:<11}", ""),
+                (f"{new or GONE:<11}" if len(new) < 11 else f"{new} ", ""),
                 (", ".join(events), ""),
                 (f"  {short(rules)}", "table--muted"),
             ]

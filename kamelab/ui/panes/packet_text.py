@@ -6,12 +6,16 @@ from bisect import bisect_left
 from typing import Any
 
 from kamelab.core.trace import TERMINAL, Record, Trace
+from kamelab.wire import exthdr, in6
+from kamelab.wire.buffer import WireError
 from kamelab.wire.summary import info, protocol
 
 HOLDS_LOOK = 2000
 """Records behind a hold among which its end is looked for."""
 LOSSES_LOOK = 64
 """Records behind a sent frame among which its loss is looked for."""
+PAYLOAD = 54
+"""Octets of an Ethernet and an IPv6 header."""
 ROW = tuple[Any, ...]
 
 OUTCOMES = {"deliver": "+", "forward": ">", "hold": "=", "drop": "x"}
@@ -67,6 +71,25 @@ def outcome(record: Record | None, *, words: bool) -> str:
     if record.event == "drop":
         return f"{glyph} {record.reason}"
     return f"{glyph} {_WORDS[record.event]}" if words else glyph
+
+
+def conversation(frame: bytes) -> str:
+    """A display filter for the packets between the ends of a frame's packet, both ways; empty for what is no IPv6."""
+    if len(frame) < PAYLOAD or frame[12:14] != b"\x86\xdd":
+        return ""
+    src, dst = frame[22:38], frame[38:54]
+    # Who is asked by a group answers from an address of its own; who has none yet says so.
+    known = [dst] if src == in6.UNSPECIFIED else [src] if dst[0] == 0xFF else [src, dst]
+    ends = [f"ipv6.addr == {in6.ntop(addr)}" for addr in known]
+    try:
+        nxt, at = exthdr.upper_layer(frame[14:])
+    except WireError:
+        return " && ".join(ends)
+    proto = {6: "tcp", 17: "udp"}.get(nxt)
+    upper = frame[14 + at :]
+    if proto and len(upper) >= 4:
+        ends += [f"{proto}.port == {int.from_bytes(upper[i : i + 2], 'big')}" for i in (0, 2)]
+    return " && ".join(ends)
 
 
 def token(frame: bytes) -> str:

@@ -27,7 +27,7 @@ from kamelab.core.trace import Trace
 from kamelab.lab.session import Session
 from kamelab.ui.panes.base import MORE, Pane, ink, plate
 from kamelab.ui.panes.marks import NEW, Stretch
-from kamelab.ui.panes.packet_text import ROW, ending, outcome, seconds, token
+from kamelab.ui.panes.packet_text import ROW, conversation, ending, outcome, seconds, token
 from kamelab.wire.summary import addresses, info
 
 SCAN = 400
@@ -52,7 +52,8 @@ Every frame that an **interface sent or received**, in order of time; one frame 
 - `+` at the left marks what came since the last command or step.
 
 Keys: up, down, page up, page down, home; `end` or `f` follows the newest; left and right scroll sideways; Enter opens
-the packet (`i`); `/` sets a display filter in Wireshark's language, for example `icmpv6.type == 135`; `y` copies.
+the packet (`i`); `l` draws the ladder of its conversation; `/` sets a display filter in Wireshark's language, for
+example `icmpv6.type == 135`; `y` copies.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -184,6 +185,12 @@ the packet (`i`); `/` sets a display filter in Wireshark's language, for example
 
     def question(self) -> str:
         return str(self._selected) if self._selected else ""
+
+    def conversation(self) -> str:
+        """The two ends of the packet under the cursor, with their ports."""
+        trace = self._trace
+        record = trace.get(self._selected) if trace is not None and self._selected else None
+        return conversation(record.frame) if record is not None else ""
 
     def show(self, session: Session, node: str) -> None:
         trace = session.world.network.trace

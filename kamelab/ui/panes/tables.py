@@ -1,7 +1,7 @@
-"""The tables of a node as panes: routes, interfaces with addresses and groups, sockets, timers.
+"""The tables of a node as panes: routes, interfaces with addresses, timers.
 
-Cells are what the commands print (``netstat -rn``, ``ifconfig``, ``ifmcstat``, ``netstat -an``,
-the console's ``timers``); long spans are cut to two units. What changed is judged without what only runs down.
+Cells are what the commands print (``netstat -rn``, ``ifconfig``, the console's
+``timers``); long spans are cut to two units. What changed is judged without what only runs down.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kamelab.stack.node import Node
 from kamelab.stack.views import INFINITE
 from kamelab.ui.panes.base import Column, Section, TablePane
 from kamelab.ui.panes.marks import Line
-from kamelab.ui.panes.spans import brief, left, lifetime
+from kamelab.ui.panes.spans import brief, lifetime
 from kamelab.userland.ifconfig_lines import FLAG_NAMES
 from kamelab.userland.ndp_lines import expire_text
 
@@ -118,7 +118,7 @@ Marks at the left: `+` new, `~` changed, `-` gone since the last command or step
         return f"{self.node} {line.cells[0]}" if line is not None else ""
 
 
-# -- interfaces, addresses, groups -----------------------------------------------------------------------------------
+# -- interfaces, addresses -------------------------------------------------------------------------------------------
 
 
 def _interfaces(session: Session, name: str) -> list[Line]:
@@ -172,16 +172,6 @@ def _addresses(session: Session, name: str) -> list[Line]:
     return lines
 
 
-def _groups(session: Session, name: str) -> list[Line]:
-    lines = []
-    for row in tables.groups(node_of(session, name)):
-        due = "" if row.timer is None else left(row.timer, session.now)
-        cells = (row.group, row.interface, str(row.refcnt), row.state, due, row.lladdr)
-        paint = ((3, "table--accent"),) if row.state == "delaying" else ()
-        lines.append(Line((row.interface, row.group), cells, (row.refcnt, row.state), paint))
-    return lines
-
-
 def _nothing(session: Session, name: str, lines: Sequence[Line]) -> str:
     return "" if lines else f"{name} has no interface. The lab file gives a node its interfaces."
 
@@ -192,24 +182,19 @@ def _no_addresses(session: Session, name: str, lines: Sequence[Line]) -> str:
     return f"{name} has no address that others could use: no interface is up. Try: ifconfig {plugged(session, name)} up"
 
 
-def _no_groups(session: Session, name: str, lines: Sequence[Line]) -> str:
-    return "" if lines else f"{name} has joined no group: an interface joins ff02::1 and more when it comes up."
-
-
 class InterfacesPane(TablePane):
-    """Interfaces, their addresses and groups."""
+    """Interfaces and their addresses."""
 
     PANE_ID = "interfaces"
     DIGIT = "5"
     HELP = """\
-**Interfaces** with their counters, **addresses** and **multicast groups** (`ifconfig -L`, `netstat -i`, `ifmcstat`).
+**Interfaces** with their counters, and their **addresses** (`ifconfig -L`, `netstat -i`). Multicast groups: `g`.
 
 - **Status**: `up`, `down` (see `ifconfig ne0 up`), or `no carrier`: the link is down.
 - **In**, **Out**, **Drop**: packets since boot.
 - Flags of addresses: `tentative` (being probed for duplicates), `duplicated`, `detached` (its router is gone),
   `deprecated` (not for new connections), `autoconf` (made from an advertisement), `anycast`, `temporary`.
 - **Preferred**, **Valid**: what is left of the lifetimes, empty where there is no end.
-- Groups: **Ref** users; `delaying`: an MLD report is due in the time beside it; `idle`; `silent`: never reported.
 """
     SECTIONS = (
         Section(
@@ -240,74 +225,12 @@ class InterfacesPane(TablePane):
             _addresses,
             _no_addresses,
         ),
-        Section(
-            "Groups",
-            (
-                Column("Group"),
-                Column("Netif", "If"),
-                Column("Ref", right=True),
-                Column("MLD"),
-                Column("Due", right=True),
-                Column("Lladdr"),
-            ),
-            _groups,
-            _no_groups,
-        ),
     )
 
     def question(self) -> str:
         line = self.current
-        # An interface's row has its name as key, those of addresses and groups are (interface, address).
+        # An interface's row has its name as key, those of addresses are (interface, address).
         return f"{self.node} {line.key[1]}" if line is not None and isinstance(line.key, tuple) else ""
-
-
-# -- sockets ---------------------------------------------------------------------------------------------------------
-
-
-def _sockets(session: Session, name: str) -> list[Line]:
-    lines = []
-    seen: dict[tuple[str, str, str, int], int] = {}
-    for row in tables.sockets(node_of(session, name)):
-        cells = (row.proto, str(row.recv_q), str(row.send_q), row.local, row.foreign, row.state, str(row.pid))
-        same = (row.proto, row.local, row.foreign, row.pid)
-        seen[same] = seen.get(same, 0) + 1
-        lines.append(Line((*same, seen[same]), cells, row))
-    return lines
-
-
-def _no_sockets(session: Session, name: str, lines: Sequence[Line]) -> str:
-    return (
-        ""
-        if lines
-        else f"No program on {name} has a socket open. A ping6 that runs has one, rtadvd keeps one while it lives."
-    )
-
-
-class SocketsPane(TablePane):
-    """Open sockets."""
-
-    PANE_ID = "sockets"
-    DIGIT = "7"
-    HELP = """\
-The **sockets** of all programs (`netstat -an`), oldest first: protocol, octets that wait to be read and to be sent,
-the own and the other address with their ports after the last dot (`*`: any), and the process (`ps`).
-"""
-    SECTIONS = (
-        Section(
-            "Sockets",
-            (
-                Column("Proto"),
-                Column("Recv-Q", "Rcv", right=True),
-                Column("Send-Q", "Snd", right=True),
-                Column("Local Address", "Local"),
-                Column("Foreign Address", "Foreign"),
-                Column("(state)", ""),
-                Column("Pid", right=True),
-            ),
-            _sockets,
-            _no_sockets,
-        ),
-    )
 
 
 # -- timers ----------------------------------------------------------------------------------------------------------

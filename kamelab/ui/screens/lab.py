@@ -15,7 +15,7 @@ from kamelab.lab.console import prompt as echo_text
 from kamelab.lab.session import TTY, Chunk, Session
 from kamelab.ui.bindings import bindings
 from kamelab.ui.panes import InsidePane, PacketList
-from kamelab.ui.panes.base import Pane
+from kamelab.ui.panes.base import Pane, TablePane
 from kamelab.ui.screens.stage import SIDES, WIDE, Stage
 from kamelab.ui.widgets import footer
 from kamelab.ui.widgets.deck import Deck, is_state_pane
@@ -133,13 +133,21 @@ class LabScreen(Stage):
         session = self.session
         if echo:
             self.drawer.write([Chunk(session.now, "echo", "", echo_text(session, line))])
+        words = line.split()
+        if words[:1] == ["ladder"]:
+            try:
+                self.show_ladder(line.strip().removeprefix("ladder").strip())
+            except FilterError:
+                # The console has the words for it.
+                pass
+            else:
+                return
         try:
             outcome = self.runner.submit(line)
         except Exception as error:
             self.fault(error)
             self.wake()
             return
-        words = line.split()
         if outcome.status == 0 and words[0] in ("save", "export"):
             # On a screen, silence leaves one wondering.
             self.drawer.write([Chunk(session.now, "message", "", f"{words[0]}: {words[-1]} is written\n")])
@@ -377,6 +385,34 @@ class LabScreen(Stage):
             return
         self.app.push_screen(WhyScreen(question, about))
 
+    @on(TablePane.RowChosen)
+    def _row_chosen(self, event: TablePane.RowChosen) -> None:
+        """Show the packets that belong to a row; where there are none, what is behind it."""
+        event.stop()
+        wanted = event.pane.conversation()
+        if not wanted:
+            if event.pane.question():
+                self.action_why()
+            return
+        self.packets.set_filter(wanted)
+        if "packets" not in self.shown():
+            self.action_jump("packets")
+        self._focus_pane("packets")
+
+    def action_ladder(self) -> None:
+        """The conversation of what is under the cursor; else the packets of the list, as it is filtered."""
+        typing = isinstance(self.focused, PromptInput)
+        focused = self._last_pane if typing else self.focused
+        pane = next((one for one in focused.ancestors_with_self if isinstance(one, Pane)), None) if focused else None
+        wanted = pane.conversation() if pane is not None and pane.is_on_screen else ""
+        self.show_ladder(wanted or self.packets.filter_text)
+
+    def show_ladder(self, text: str) -> None:
+        """Packets as arrows between nodes, over the panes. Raises FilterError for what is no filter."""
+        from kamelab.ui.screens.ladder import LadderScreen
+
+        self.app.push_screen(LadderScreen(self, text))
+
     def action_help(self) -> None:
         """What the focused pane shows, and all keys."""
         from kamelab.ui.screens.help import HelpScreen
@@ -421,5 +457,6 @@ class LabScreen(Stage):
 
     def on_unmount(self) -> None:
         """Let go of the session."""
+        self.samples.close()
         if self._rebuilt in self.session.rebuilt:
             self.session.rebuilt.remove(self._rebuilt)

@@ -8,6 +8,7 @@ one thing above the packets: state, map, task or inside, a key away each. What k
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -20,6 +21,7 @@ from kamelab.lab.session import Session
 from kamelab.ui.panes import InsidePane, PacketList, TaskPane
 from kamelab.ui.panes.base import Pane
 from kamelab.ui.runner import Runner
+from kamelab.ui.samples import Samples
 from kamelab.ui.screens.guard import guard
 from kamelab.ui.widgets import footer
 from kamelab.ui.widgets.clock import ClockLine
@@ -98,6 +100,9 @@ class Stage(Screen[None]):
         """From 120 columns on: what stands under the map."""
         self.zoomed = ""
         """A pane that is shown alone: of `SIDES`, ``deck`` or ``packets``."""
+        self.samples = Samples(session)
+        self.followers: list[Callable[[], None]] = []
+        """What is over the panes and wants to be brought up with them."""
         self.faults: dict[str, str] = {}
         """Panes that failed: id to what happened."""
         self._wake = asyncio.Event()
@@ -116,8 +121,8 @@ class Stage(Screen[None]):
                 yield InsidePane(id="inside")
             with Vertical(id="right"):
                 with Horizontal(id="decks"):
-                    yield Deck(id="deck")
-                    yield Deck(alone=True, id="deck2")
+                    yield Deck(samples=self.samples, id="deck")
+                    yield Deck(alone=True, samples=self.samples, id="deck2")
                 yield PacketList(id="packets")
                 yield FilterLine(id="filter")
         yield Drawer(id="drawer")
@@ -293,6 +298,8 @@ class Stage(Screen[None]):
                 self._failed(pane, error)
             else:
                 self._mended(pane)
+        for follow in self.followers:
+            follow()
 
     def _other(self) -> str:
         """The node beside the selected one, for the second deck."""

@@ -10,12 +10,18 @@ from textual.widget import Widget
 
 from kamelab.ui.panes import STATE_PANES
 from kamelab.ui.panes.base import Pane, TablePane
+from kamelab.ui.samples import Samples
 
 TITLES = {pane.PANE_ID: pane.TITLE or pane.PANE_ID for pane in STATE_PANES}
 _KINDS = {pane.PANE_ID: pane for pane in STATE_PANES}
 DIGITS = {pane.PANE_ID: pane.DIGIT for pane in STATE_PANES}
-SHORT = {"interfaces": "if", "addresses": "addr"}
+SHORT = {"interfaces": "if", "addresses": "addr", "statistics": "stats"}
 """Words for the row of tabs where there is no room for the whole ones."""
+
+
+def dropped(names: dict[str, str]) -> int:
+    """Blanks that are saved by tabs without a word."""
+    return sum(not name for name in names.values())
 
 
 class TabRow(Widget):
@@ -42,7 +48,7 @@ class TabRow(Widget):
     focused: reactive[bool] = reactive(False)
 
     def render(self) -> Content:
-        """Names in full where they fit, else the short words, else as many letters of each as there is room for."""
+        """Names in full where they fit, else short words, then keys alone for letters, then parts of words."""
         digit, name = DIGITS[self.current], TITLES[self.current]
         here = f" {digit} {name} -- {self.node}"
         style = "b $text-primary reverse" if self.focused else "b $foreground"
@@ -54,18 +60,22 @@ class TabRow(Widget):
         names = {one: TITLES[one] for one in others}
         if sum(map(len, names.values())) + 3 * len(others) > room:
             names = {one: SHORT.get(one, name) for one, name in names.items()}
+        for one in reversed(others):
+            # Panes with a letter for their key stand with that alone, the last ones first.
+            if not DIGITS[one].isdigit() and sum(map(len, names.values())) + 3 * len(others) - dropped(names) > room:
+                names[one] = ""
         letters = {one: len(name) for one, name in names.items()}
         # The longest name gives a letter, until all go in.
-        for _ in range(max(0, sum(letters.values()) + 3 * len(others) - room)):
+        for _ in range(max(0, sum(letters.values()) + 3 * len(others) - dropped(names) - room)):
             longest = max(others, key=lambda one: letters[one])
             letters[longest] = max(2, letters[longest] - 1)
         parts = [head]
         for one in others:
             parts.append(
                 Content.from_markup(
-                    f"[@click=screen.jump('{one}')] [$foreground]$digit[/] $name[/]",
+                    f"[@click=screen.jump('{one}')] [$foreground]$digit[/]$name[/]",
                     digit=DIGITS[one],
-                    name=names[one][: letters[one]],
+                    name=f" {names[one][: letters[one]]}".rstrip(),
                 )
             )
         return Content("").join(parts)
@@ -83,9 +93,11 @@ class Deck(Vertical):
     }
     """
 
-    def __init__(self, *, alone: bool = False, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, alone: bool = False, samples: Samples | None = None, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.alone = alone
+        self.samples = samples
+        """Figures over time, for the panes that draw them."""
         self._panes: dict[str, TablePane] = {}
         self.current = STATE_PANES[0].PANE_ID
 
@@ -99,6 +111,7 @@ class Deck(Vertical):
     def _make(self, pane_id: str) -> TablePane:
         kind = _KINDS[pane_id]
         pane = self._panes[pane_id] = kind()
+        pane.samples = self.samples
         return pane
 
     @property

@@ -43,7 +43,8 @@ PANE: Keys = (
     ("?", "help", "screen.help"),
     ("z", "zoom", "screen.zoom"),
     ("/", "filter", "screen.filter"),
-    ("1-9 0 a", "panes", ""),
+    ("l", "ladder", "screen.ladder"),
+    ("1-9 0 a g m d", "panes", ""),
     ("[ ]", "node", "screen.other_node(1)"),
     ("o", "output", "screen.drawer"),
 )

@@ -42,8 +42,8 @@ node dropped there.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,down,l,j", "other(1)", "Next node", show=False, id="map.next", tooltip="Select the next node"),
-        Binding("left,up,h,k", "other(-1)", "Previous node", show=False, id="map.previous"),
+        Binding("right,down,j", "other(1)", "Next node", show=False, id="map.next", tooltip="Select the next node"),
+        Binding("left,up,k", "other(-1)", "Previous node", show=False, id="map.previous"),
     ]
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"map--node", "map--selected", "map--down", "map--wire", "map--bad"}
