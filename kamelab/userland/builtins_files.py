@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kamelab.core.errors import EISDIR, ENOENT, ENOTDIR, Errno
 from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.octets import encoded
 from kamelab.userland.proc import Proc
 
 LS_USAGE = "usage: ls [-1adl] [file ...]\n"
@@ -12,7 +13,7 @@ CP_USAGE = "usage: cp source_file target_file\n       cp source_file ... target_
 
 
 def _listing(proc: Proc, path: str, names: tuple[str, ...], long: bool) -> str:
-    """Names, one a line; ``long`` with their sizes in characters."""
+    """Names, one a line; ``long`` with their sizes in octets."""
     out: list[str] = []
     for name in names:
         plain = name.rstrip("/")
@@ -21,7 +22,7 @@ def _listing(proc: Proc, path: str, names: tuple[str, ...], long: bool) -> str:
         elif name != plain:
             out.append(f"drwxr-xr-x  root  wheel  {0:>8}  {plain}")
         else:
-            size = len(proc.read_file(f"{path}/{name}" if path else name))
+            size = len(encoded(proc.read_file(f"{path}/{name}" if path else name)))
             out.append(f"-rw-r--r--  root  wheel  {size:>8}  {name}")
     return "".join(line + "\n" for line in out)
 

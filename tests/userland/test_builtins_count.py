@@ -25,6 +25,7 @@ from kamelab.userland.builtins_digest import posix_crc
         ("wc /tmp/a", "      12      12      27 /tmp/a\n", 0),
         ("wc -l < /tmp/a", "      12\n", 0),
         ("echo two wörds | wc", "       1       2      11\n", 0),
+        ("echo é > /tmp/e2; ls -l /tmp/e2", "-rw-r--r--  root  wheel         3  /tmp/e2\n", 0),
         ("wc -c /tmp/none /tmp/b", "wc: /tmp/none: No such file or directory\n       6 /tmp/b\n", 1),
         ("cksum /tmp/b", f"{posix_crc(b'no end')} 6 /tmp/b\n", 0),
         ("echo -n 123456789 | cksum", "930766865 9\n", 0),
