@@ -299,9 +299,7 @@ def route(node: Node, command: str, args: dict[str, Any]) -> Any:
     except Errno as error:
         if "destination" in args:
             plen = int(args.get("plen", 128))
-            rtsock.refused(
-                node, f"RTM_{command.upper()}", args["destination"], plen, args.get("gateway"), error.number
-            )
+            rtsock.refused(node, f"RTM_{command.upper()}", args["destination"], plen, args.get("gateway"), error.number)
         raise
     finally:
         routes.author = (0, 0)

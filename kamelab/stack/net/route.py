@@ -161,6 +161,4 @@ class RoutingTable:
 
     def deadlines(self) -> list[int]:
         """When host routes, or their path MTUs, expire, ns since boot."""
-        return [
-            at for route in self._tables.get(128, {}).values() for at in (route.expire, route.mtu_expire) if at
-        ]
+        return [at for route in self._tables.get(128, {}).values() for at in (route.expire, route.mtu_expire) if at]
