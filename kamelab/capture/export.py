@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from kamelab.capture.packets import lost
 from kamelab.capture.pcapng import CapturedPacket, CaptureInterface, write
 from kamelab.core.drops import REASONS
 from kamelab.core.trace import Record
@@ -36,7 +37,7 @@ def _packets(network: Network, numbers: dict[str, int]) -> Iterator[CapturedPack
     for row in trace.packets:
         num, time, node, interface, _, _, event, _, _, note, cause, _, frame = row
         outbound = event == "tx"
-        comment = note if outbound else outcome_text(trace.outcome(row))
+        comment = outcome_text(lost(trace, row)) or note if outbound else outcome_text(trace.outcome(row))
         yield CapturedPacket(
             numbers[f"{node}:{interface}"],
             network.clock.epoch + time,

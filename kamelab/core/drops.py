@@ -179,6 +179,7 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
     ("FWD_P2P_BACK", "ip6", "It would go back over the point-to-point link it came from.", "RFC 4443 3.1", ""),
     # output
     ("OUT_NOROUTE", "ip6", "No route for a packet of this node.", "RFC 4861 5.2", "ip6.noroute"),
+    ("OUT_BLACKHOLE", "ip6", "The route says: discard silently.", "BSD if_loop.c looutput", ""),
     ("OUT_BADHDR", "ip6", "The routing header asked for is malformed.", "RFC 3542 7", ""),
     ("OUT_NOSOURCE", "ip6", "No usable source address.", "RFC 6724 5", "ip6.sources_none"),
     ("OUT_TOOBIG", "ip6", "Larger than the path MTU, and may not be fragmented.", "RFC 8200 5", "ip6.cantfrag"),
@@ -358,6 +359,13 @@ _TABLE: tuple[tuple[str, str, str, str, str], ...] = (
         "tcp.listendrop",
     ),
     ("TCP_LAND", "tcp", "A SYN from the very address and port that it is sent to.", "BSD tcp_input.c", "tcp.badsyn"),
+    (
+        "TCP_DEPRECATED",
+        "tcp",
+        "A new connection to a deprecated address, and use_deprecated is 0.",
+        "KAME IMPLEMENTATION 1.6.1 (2001)",
+        "",
+    ),
     ("TCP_NOSYN", "tcp", "A connection is being opened, and this is no SYN.", "RFC 9293 3.10.7.3", ""),
     ("TCP_BADACK", "tcp", "It acknowledges a SYN that was not sent.", "RFC 9293 3.10.7.3", ""),
     ("TCP_PAWS", "tcp", "Its timestamp is older than one before: an old duplicate.", "RFC 7323 5.3", "tcp.pawsdrop"),

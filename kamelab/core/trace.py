@@ -189,10 +189,6 @@ class Trace:
                 return Record._make(rows[at])
         return None
 
-    def of_packet(self, packet: int) -> list[Record]:
-        """All kept records of one packet id."""
-        return [record for record in self.all() if record.packet == packet]
-
     def outcome(self, row: tuple[Any, ...]) -> Record | None:
         """The terminal record of the packet of an ``rx`` row, or the hold that still waits.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from textwrap import wrap
 from typing import NamedTuple
 
 from kamelab.core.errors import KamelabError
@@ -19,6 +20,12 @@ from kamelab.lab.suggest import did_you_mean
 from kamelab.userland import programs
 
 _NODE = re.compile(r"\s*([a-z][a-z0-9-]*)\s*:\s*(?!:)(.*)\Z", re.DOTALL)
+
+_WIDTH = 100
+"""Columns that ``help`` may take."""
+_USAGE = 30
+"""Columns of its usages."""
+_BELOW = " " * (_USAGE + 4)
 
 UNBUILT = ("break", "diff", "send", "transcript")
 """Console commands of the design that a later version brings."""
@@ -169,9 +176,12 @@ def _help(session: Session, words: list[str]) -> int:
             session.say("text", f"{name} is a program of the nodes: 'man {name}' shows its page\n")
             return 0
         raise KamelabError(f"nothing is known about {name!r}{did_you_mean(name, [*COMMANDS, *programs.names()])}")
-    width = max(len(entry.usage) for entry in COMMANDS.values())
     lines = ["Console commands:"]
-    lines += [f"  {entry.usage:<{width}}  {entry.summary}" for entry in COMMANDS.values()]
+    for entry in COMMANDS.values():
+        # A long usage has a line of its own, with the summary below it in its column.
+        lines += [f"  {entry.usage}"] * (len(entry.usage) > _USAGE)
+        usage = entry.usage if len(entry.usage) <= _USAGE else ""
+        lines += wrap(entry.summary, _WIDTH, initial_indent=f"  {usage:<{_USAGE}}  ", subsequent_indent=_BELOW)
     lines.append("")
     lines.append("Programs, on a node with 'NODE: PROGRAM ...', on all with 'all: ...', else on the selected node:")
     row = " "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from kamelab.capture.dissect import dissect
 from kamelab.capture.export import outcome_text
 from kamelab.capture.filter import FilterError, compile_filter
-from kamelab.capture.packets import PacketView, select, view
+from kamelab.capture.packets import PacketView, lost, select, view
 from kamelab.capture.tree import Field, hexdump
 from kamelab.core.errors import KamelabError
 from kamelab.core.trace import Record
@@ -107,8 +107,9 @@ def _show(session: Session, words: list[str]) -> int:
     for field in dissect(record.frame):
         _tree(field, 0, lines)
     lines += ["", *hexdump(record.frame), ""]
-    if record.event == "rx":
-        lines.append(f"ended: {outcome_text(trace.outcome(tuple(record)))}")
+    end = trace.outcome(tuple(record)) if record.event == "rx" else lost(trace, tuple(record))
+    if record.event == "rx" or end is not None:
+        lines.append(f"ended: {outcome_text(end)}")
     lines.append("because of:")
     lines += [f"  {record_line(one)}" for one in trace.chain(record.cause)] or ["  nothing before it"]
     session.say("text", "\n".join(lines) + "\n")
@@ -173,6 +174,6 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Session, list[str]], int]]] = {
     "trace": ("trace [FILTER]", "captured packets, those that a display filter takes", _trace),
     "show": ("show PACKET", "one packet: decoded, in hex, how it ended, what caused it", _show),
     "timers": ("timers", "every armed timer, soonest first", _timers),
-    "link": (f"link NAME up|down|{'|'.join(f'{key}=...' for key in LINK_SETTINGS)}", "change a link", _link),
+    "link": ("link NAME up|down|SETTING=VALUE ...", f"change a link: {', '.join(LINK_SETTINGS)}", _link),
     "reboot": ("reboot NODE", "switch a node off and on", _reboot),
 }

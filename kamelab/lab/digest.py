@@ -74,6 +74,7 @@ def _node(node: Node) -> Iterator[Any]:
         yield (iface.name, iface.joined, iface.linkmtu, iface.reachable, iface.reachable_at, iface.up_at)
         yield iface.history
         yield sorted(iface.filter.items())
+        yield (iface.taps, iface.promisc, iface.late_mac)
         for address in iface.addresses:
             yield (
                 address.addr, address.plen, address.flags(), address.vltime, address.pltime, address.updated,
@@ -95,9 +96,12 @@ def _node(node: Node) -> Iterator[Any]:
         yield sorted(so.filter) if so.filter is not None else None
         if so.tcb is not None:
             yield stream.digest(so)
+    # Of sockets that share a port the first one to take it gets the datagram.
+    yield (node.udp_ports, node.tcp_ports, node.udp4_ports, node.tcp4_ports, node.raw_sockets, node.route_sockets)
     yield (node.tcp_secret, list(node.tcp_orphans), list(node.tcp_conns))
     for key, queue in node.reassembly.items():
-        yield (key, queue.expected, queue.ecn, queue.refused, [(at, piece) for at, piece, _ in queue.pieces])
+        yield (key, queue.head, queue.expected, queue.ecn, queue.refused)
+        yield [(at, piece) for at, piece, _ in queue.pieces]
     yield [(r.dst, r.plen, r.mtu_expire, r.locked) for r in node.routes.all() if r.mtu_expire or r.locked]
     yield (node.kernel_log, node.last_socket, node.default_interface, node.desync)
     yield (node.error_last, node.error_window, node.error_count, node.forward_log)

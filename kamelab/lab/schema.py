@@ -328,7 +328,11 @@ class PacketCheck(CheckBase, frozen=True, kw_only=True, tag="packet"):
     min: Count = 1
     max: Count | None = None
     before: Moment | None = None
-    """Nanoseconds since boot, or a filter: only packets before then count. `5s` or a filter in the file."""
+    """Nanoseconds since boot, or a filter: only packets before then count. `5s` or a filter in the file.
+
+    The filter is asked of what the check looks at, the packets at its `node` or on its `link`, each as that place saw
+    it: a packet dropped elsewhere has no `reason` here. A border of another place wants a check without `node`.
+    """
     after: Moment | None = None
     """As `before`: only packets after then count."""
     within: Duration | None = None
@@ -356,7 +360,11 @@ class CommandCheck(CheckBase, frozen=True, kw_only=True, tag="command"):
 
 
 class OutputCheck(CheckBase, frozen=True, kw_only=True, tag="output"):
-    """The output of a command that the learner has given since the task's start."""
+    """The output of a command that the learner has given since the task's start.
+
+    What a background job prints after its prompt has come back is no command's output: a lab has it write to a file,
+    and asks for the line that reads the file.
+    """
 
     line: str
     node: NodeName | None = None

@@ -185,7 +185,9 @@ def event_words(old: str, event: str) -> str:
 def sentence(record: Record) -> str:
     """What happened, without number, time, place and rule."""
     if record.event in ("rx", "tx"):
-        return f"{'received' if record.event == 'rx' else 'sent'} {summarize(record.frame)}"
+        # A packet that was cut, or stays on the node, is sent without a frame of its own.
+        what = summarize(record.frame) if record.frame else record.note
+        return f"{'received' if record.event == 'rx' else 'sent'} {what}"
     if record.event == "command":
         return f"typed: {record.note}" if record.stage == "console" else f"program started: {record.note}"
     if record.event == "timer":

@@ -32,7 +32,6 @@ HELD_LEAST = MS
 """The least delay that a frame out of order is held back, ns."""
 HELD_TIMES = 4
 """A frame out of order is held back up to so many times the link's delay."""
-SETTINGS = ("loss", "duplicate", "corrupt", "jitter", "reorder")
 
 
 def deliver(link: Link, station: Interface | Port, frame: bytes, at: int, cause: int) -> None:

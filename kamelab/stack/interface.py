@@ -163,7 +163,6 @@ class Interface:
         "reachable_at",
         "refuses_own",
         "retrans",
-        "simplex",
         "stat6",
         "taps",
         "up",
@@ -186,7 +185,6 @@ class Interface:
         self.up = False
         self.loopback = False
         self.pointopoint = False
-        self.simplex = True
         """What the driver claims: a station does not hear itself."""
         self.refuses_own = False
         """The driver keeps that promise and refuses frames from the own MAC (KAME IMPLEMENTATION 1.2 (2001))."""
@@ -262,7 +260,7 @@ class Interface:
             bits |= IFF_POINTOPOINT
         else:
             bits |= IFF_BROADCAST
-        if self.simplex and not self.loopback:
+        if not self.loopback:
             bits |= IFF_SIMPLEX
         return bits
 

@@ -350,10 +350,14 @@ class Node:
         """The interface's address filter: own address, or a group that was joined. It lies before ``rx``."""
         if looped or not iface.mac:
             return iface.up and (looped or not iface.late_mac)
+        return iface.up and (self.addressed(iface, frame) or iface.promisc > 0)
+
+    def addressed(self, iface: Interface, frame: bytes) -> bool:
+        """The address filter of an interface that has a MAC, promiscuous mode aside."""
         mac = frame[:6]
-        if iface.up and (mac == iface.mac or mac in iface.filter or mld6.lets_all_in(iface, mac)):
-            return not (iface.refuses_own and frame[6:12] == iface.mac) or iface.promisc > 0
-        return iface.up and iface.promisc > 0
+        if mac == iface.mac or mac in iface.filter or mld6.lets_all_in(iface, mac):
+            return not (iface.refuses_own and frame[6:12] == iface.mac)
+        return False
 
     def receive(self, iface: Interface, frame: bytes, cause: int, looped: bool) -> None:
         """Take in a frame that passed the filter, and bring the packet to its end."""

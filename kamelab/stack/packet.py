@@ -22,7 +22,6 @@ class Packet:
     """One IPv6 packet being received. ``src`` and ``dst`` carry embedded zones; ``data`` is as it came."""
 
     __slots__ = (
-        "alert",
         "data",
         "dst",
         "end",
@@ -63,10 +62,8 @@ class Packet:
         self.dst = b""
         self.hlim = 0
         self.headers = 0
-        self.alert = False
-        """It has a router alert."""
         self.rtalert = -1
-        """The value of that (RFC 2711 2.1)."""
+        """The value of its router alert (RFC 2711 2.1); -1: it has none."""
         self.jumbo = 0
         """Payload octets by its jumbo payload option; 0: it has none."""
         self.routed = False
@@ -84,7 +81,6 @@ class Output:
     """A packet that this node wants to send. Defaults are filled in by ``ip6_output``."""
 
     __slots__ = (
-        "ambient",
         "cksum",
         "dad",
         "dontfrag",
@@ -164,8 +160,6 @@ class Output:
         self.socket = 0
         self.errno = 0
         """Result: 0, or why it could not be sent."""
-        self.ambient: tuple[int, int] | None = None
-        """(cause, also) to send under, where they differ from the present ones."""
 
 
 class Held:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kamelab.core.errors import EINVAL, Errno
+from kamelab.stack.net import rtsock
 from kamelab.stack.netinet import tcp_table
 from kamelab.stack.netinet6 import in6_addrsel, in6_ifstat, in6_prefix, nd6
 from kamelab.stack.netinet6.nd6_prefix import lifetime_left
@@ -162,7 +163,7 @@ def route_row(node: Node, route: Route) -> RouteRow:
     """One routing table entry as netstat shows it."""
     return RouteRow(
         _destination(node, route.dst, route.plen),
-        _gateway(node, route),
+        rtsock.gateway_text(node, route),
         route.flags,
         route.iface.name,
         route.expire or None,
@@ -179,17 +180,6 @@ def _destination(node: Node, dst: bytes, plen: int) -> str:
         return "default"
     text = node.text(dst)
     return text if plen == 128 else f"{text}/{plen}"
-
-
-def _gateway(node: Node, route: Route) -> str:
-    if route.own and route.dst != in6.LOOPBACK:
-        own = node.own.get(route.dst)
-        if own is not None and own[0].mac:
-            return ether.mac_ntop(own[0].mac)
-        return f"link#{own[0].index if own else route.iface.index}"
-    if route.gateway is not None:
-        return node.text(route.gateway)
-    return f"link#{route.iface.index}"
 
 
 def neighbor_route_row(node: Node, iface: Interface, nbr: Neighbor) -> RouteRow:

@@ -56,17 +56,14 @@ async def main(proc: Proc, argv: list[str]) -> int:
         if number:
             proc.print()
         proc.print(f"{protocol} port {port}, {V6ONLY}: {proc.sysctl(V6ONLY)}")
-        proc.print(_line("1st \\ 2nd", *(text for text, _, _ in CASES)))
-        for first in CASES:
-            cells = [_try(proc, protocol, port, first, second) for second in CASES]
-            if any(cell.startswith("1st") for cell in cells):
-                status = 1
-            proc.print(_line(first[0], *cells))
+        table = [["1st \\ 2nd", *(text for text, _, _ in CASES)]]
+        table += [[first[0], *(_try(proc, protocol, port, first, second) for second in CASES)] for first in CASES]
+        cells = [cell for row in table for cell in row]
+        status |= any(cell.startswith("1st:") for cell in cells)
+        widths = [WIDTH] + [max(WIDTH, *map(len, cells))] * len(CASES)
+        for row in table:
+            proc.print(row_text(row, widths, [0] + [1] * len(CASES)).rstrip())
     return status
-
-
-def _line(*cells: str) -> str:
-    return row_text(cells, [WIDTH] * len(cells), [0] + [1] * (len(cells) - 1)).rstrip()
 
 
 def _try(proc: Proc, protocol: str, port: int, first: tuple[str, str, bytes], second: tuple[str, str, bytes]) -> str:

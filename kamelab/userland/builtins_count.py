@@ -1,4 +1,4 @@
-"""head and wc: the beginning of an input, and how much there is of it (POSIX). Left out: wc -L, head of many files."""
+"""head and wc: the beginning of an input, and how much there is of it (POSIX). Left out: wc -L."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kamelab.userland.octets import decoded, encoded
 from kamelab.userland.probe import integer
 from kamelab.userland.proc import Proc
 
-HEAD_USAGE = "usage: head [-n lines | -c bytes] [file]\n"
+HEAD_USAGE = "usage: head [-n lines | -c bytes] [file ...]\n"
 WC_USAGE = "usage: wc [-clw] [file ...]\n"
 
 
@@ -21,20 +21,11 @@ async def head(proc: Proc, argv: list[str]) -> int:
         return 1
     letter, value = pairs[-1] if pairs else ("-n", "10")
     count = integer(value, 0)
-    if count is None or len(names) > 1:
-        proc.error(HEAD_USAGE if count is not None else f"head: illegal count -- {value}\n")
+    if count is None:
+        proc.error(f"head: illegal count -- {value}\n")
         return 1
     if names:
-        try:
-            data = encoded(proc.read_file(names[0]))
-        except Errno as error:
-            proc.error(f"head: {names[0]}: {error}\n")
-            return 1
-        lines = data.split(b"\n")
-        proc.write(
-            decoded(data[:count] if letter == "-c" else b"\n".join(lines[:count] + [b""] * (len(lines) > count)))
-        )
-        return 0
+        return _head_files(proc, names, count, letter == "-c")
     while count > 0:
         text = (await proc.readsome(count)) or "" if letter == "-c" else await proc.readline()
         if not text:
@@ -43,6 +34,25 @@ async def head(proc: Proc, argv: list[str]) -> int:
         proc.write(decoded(data[:count]) if letter == "-c" else text)
         count -= len(data) if letter == "-c" else 1
     return 0
+
+
+def _head_files(proc: Proc, names: list[str], count: int, octets: bool) -> int:
+    """The beginnings of files; of several, each under its name. Status 1 where one can't be read."""
+    status = 0
+    blank = ""
+    for name in names:
+        try:
+            data = encoded(proc.read_file(name))
+        except Errno as error:
+            proc.error(f"head: {name}: {error}\n")
+            status = 1
+            continue
+        if len(names) > 1:
+            proc.write(f"{blank}==> {name} <==\n")
+            blank = "\n"
+        lines = data.split(b"\n", count)
+        proc.write(decoded(data[:count] if octets else b"\n".join(lines[:count] + [b""] * (len(lines) > count))))
+    return status
 
 
 def _is_count(argv: list[str]) -> bool:
@@ -59,18 +69,31 @@ async def wc(proc: Proc, argv: list[str]) -> int:
         return 1
     flags = {letter[1] for letter, _ in pairs} or {"l", "w", "c"}
     if not names:
-        proc.print(_counts(await proc.read(), flags))
+        proc.print(_row(_counts(await proc.read(), flags)))
     status = 0
+    readable = 0
+    total = [0] * len(flags)
     for name in names:
         try:
-            proc.print(f"{_counts(proc.read_file(name), flags)} {name}")
+            counts = _counts(proc.read_file(name), flags)
         except Errno as error:
             proc.error(f"wc: {name}: {error}\n")
             status = 1
+            continue
+        readable += 1
+        total = [sum(pair) for pair in zip(total, counts, strict=True)]
+        proc.print(f"{_row(counts)} {name}")
+    if readable > 1:
+        proc.print(f"{_row(total)} total")
     return status
 
 
-def _counts(text: str, flags: set[str]) -> str:
-    """The numbers that were asked for, each in eight columns."""
+def _counts(text: str, flags: set[str]) -> list[int]:
+    """The numbers that were asked for."""
     numbers = {"l": text.count("\n"), "w": len(text.split()), "c": len(encoded(text))}
-    return "".join(f"{number:8}" for letter, number in numbers.items() if letter in flags)
+    return [number for letter, number in numbers.items() if letter in flags]
+
+
+def _row(counts: list[int]) -> str:
+    """Numbers, each in eight columns."""
+    return "".join(f"{number:8}" for number in counts)

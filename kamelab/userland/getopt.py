@@ -1,4 +1,4 @@
-"""getopt(3) over the standard library's, with BSD's error wording."""
+"""getopt(3) over the standard library's, with BSD's error wording, and what programs raise for other mistakes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import getopt as _getopt
 
 class GetoptError(Exception):
     """``illegal option -- z`` or ``option requires an argument -- i``; a program puts ``NAME: `` before it."""
+
+
+class Fault(Exception):
+    """A mistake on the command line; the program prints the text behind its name, and with ``usage`` how it is used."""
+
+    def __init__(self, text: str, *, usage: bool = False) -> None:
+        super().__init__(text)
+        self.usage = usage
 
 
 def getopt(argv: list[str], options: str) -> tuple[list[tuple[str, str]], list[str]]:

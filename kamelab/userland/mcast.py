@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from kamelab.stack.socket.message import Message
     from kamelab.userland.proc import Proc
 
-SEND_USAGE: Final = "usage: mcastsend [-L] [-c count] [-h hops] [-i interface] [-w seconds] group port [text ...]\n"
+SEND_USAGE: Final = (
+    "usage: mcastsend [-L] [-c count] [-h hops] [-i interface] [-w seconds] group\n                 port [text ...]\n"
+)
 READ_USAGE: Final = "usage: mcastread [-c count] [-i interface] [-s source] [-w seconds] group port\n"
 _BOUNDS: Final = {"c": (1, 1_000_000), "h": (0, 255), "w": (0, 86_400)}
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kamelab.stack.socket.message import Message
     from kamelab.userland.proc import Proc
 
-USAGE: Final = "usage: mld6d [-2df] [-q seconds] [-r robustness] [-w milliseconds] [-i interface]...\n"
+USAGE: Final = "usage: mld6d [-2df] [-q seconds] [-r robustness] [-w milliseconds]\n             [-i interface]...\n"
 
 PID_FILE: Final = "/var/run/mld6d.pid"
 DUMP_FILE: Final = "/var/run/mld6d.dump"

@@ -27,7 +27,8 @@ usage: ndp [-nt] hostname
        ndp [-nt] -d hostname
        ndp [-nt] -f filename
        ndp [-nt] -s hostname ether_addr [temp] [proxy]
-       ndp [-n] -i interface [[-]flag | basereachable=ms | retrans=ms | curhlim=n] ...
+       ndp [-n] -i interface [[-]flag | basereachable=ms | retrans=ms |
+           curhlim=n] ...
        ndp [-n] -I [interface | delete]
        ndp [-n] -U address%interface
 flags: nud accept_rtadv prefer_source disabled dont_set_ifroute

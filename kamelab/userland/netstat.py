@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from kamelab.userland.proc import Proc
 
 USAGE: Final = """\
-usage: netstat [-anlW] [-f address_family]
-       netstat [-abdint] [-I interface] [-w wait]
-       netstat [-s] [-s] [-f address_family] [-p protocol] [-I interface]
-       netstat [-nrlW] [-f address_family]
-       netstat [-g] [-s]
-       netstat [-m]
-       netstat [-I interface] interval
+usage: netstat [-anlW] [-f family]
+       netstat -r [-nlW] [-f family]
+       netstat -i [-abdnt] [-I interface]
+       netstat [-d] [-I interface] -w seconds
+       netstat -s [-s] [-f family] [-p protocol] [-I interface]
+       netstat -g [-s]
+       netstat -m
 """
 
 _NOT_BUILT_PROTOCOLS: Final = frozenset({"ip", "icmp", "igmp", "ipsec", "ipsec6", "pfkey"})

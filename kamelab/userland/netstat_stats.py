@@ -199,6 +199,7 @@ TCP: tuple[Item, ...] = (
     Counter("tcp.rexmttimeo", "retransmission timeout{s}"),
     Counter("tcp.timeoutdrop", "connection{s} given up by the retransmission timer"),
     Counter("tcp.persisttimeo", "persist timeout{s}"),
+    Counter("tcp.persistdrop", "connection{s} dropped by persist timeout"),
     Counter("tcp.keeptimeo", "keepalive timeout{s}"),
     Counter("tcp.keepprobe", "keepalive probe{s} sent"),
     Counter("tcp.keepdrops", "connection{s} given up by keepalive"),

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.userland import ping6_nodeinfo, probe
+from kamelab.userland.getopt import Fault
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo, if_nametoindex
-from kamelab.userland.ping6_options import ECHO_LEN, TIMESTAMP_LEN, USAGE, Fault, Options, fill, parse
+from kamelab.userland.ping6_options import ECHO_LEN, TIMESTAMP_LEN, USAGE, Options, fill, parse
 from kamelab.userland.ping6_print import describe, extension_headers, quoted_line, wrong_data
 from kamelab.userland.probe import NS, milliseconds
 from kamelab.userland.proc import Signal

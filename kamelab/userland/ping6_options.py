@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from kamelab.userland import ping6_nodeinfo
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.probe import NS, integer
 from kamelab.wire import ip6
 
@@ -27,14 +27,6 @@ _MIN_INTERVAL: Final = NS // 100
 _FLOOD_INTERVAL: Final = NS // 100
 _NOTICE: Final = 8192
 """Data above this need -b (KAME ping6.c)."""
-
-
-class Fault(Exception):
-    """A mistake on the command line; the text is printed after ``ping6: ``."""
-
-    def __init__(self, text: str, *, usage: bool = False) -> None:
-        super().__init__(text)
-        self.usage = usage
 
 
 @dataclass

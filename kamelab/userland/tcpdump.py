@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.userland import netdb, tcpdump_filter, tcpdump_pcap
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.proc import Signal
 from kamelab.userland.tcpdump_filter import FilterError
 from kamelab.userland.tcpdump_print import Printer, ascii_text, hex_lines
@@ -30,14 +30,6 @@ SNAPLEN: Final = 262144
 _NS: Final = 1_000_000_000
 _KEEP_EVERY: Final = 64
 _DAY: Final = 86_400
-
-
-class Fault(Exception):
-    """A mistake on the command line; the text is printed after ``tcpdump: ``."""
-
-    def __init__(self, text: str, *, usage: bool = False) -> None:
-        super().__init__(text)
-        self.usage = usage
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import ENETUNREACH, Errno
 from kamelab.userland import probe, rthdr
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo
 from kamelab.userland.probe import NS, integer, milliseconds
 from kamelab.wire import icmp6, in6, ip6
@@ -44,14 +44,6 @@ _MARKS: Final = {
     icmp6.UNREACH_SCOPE: " !S",
     icmp6.UNREACH_ADDR: " !A",
 }
-
-
-class Fault(Exception):
-    """A mistake on the command line; the text is printed after ``traceroute6: ``."""
-
-    def __init__(self, text: str, *, usage: bool = False) -> None:
-        super().__init__(text)
-        self.usage = usage
 
 
 @dataclass

@@ -31,15 +31,3 @@ def need(data: bytes, size: int, what: str, offset: int = 0) -> None:
     if offset < 0 or len(data) - offset < size:
         have = max(0, len(data) - offset)
         raise Truncated(f"{what}: {have} of {size} octets", offset)
-
-
-def u16(data: bytes, offset: int = 0) -> int:
-    """The 16-bit number in network order at `offset`; Truncated if it isn't all there."""
-    need(data, 2, "16-bit field", offset)
-    return int.from_bytes(data[offset : offset + 2], "big")
-
-
-def u32(data: bytes, offset: int = 0) -> int:
-    """The 32-bit number in network order at `offset`; Truncated if it isn't all there."""
-    need(data, 4, "32-bit field", offset)
-    return int.from_bytes(data[offset : offset + 4], "big")

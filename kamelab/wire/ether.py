@@ -12,8 +12,6 @@ from kamelab.wire.buffer import need
 
 HEADER_LEN: Final = 14
 """Octets of destination, source and type."""
-MIN_PAYLOAD: Final = 46
-"""Shorter payloads are padded by real hardware (IEEE 802.3); a reader must not take the padding for data."""
 MTU: Final = 1500
 """The default MTU for IPv6 over Ethernet (RFC 2464 2)."""
 
@@ -72,8 +70,3 @@ def mac_text(mac: bytes) -> str:
 def multicast_mac(group: bytes) -> bytes:
     """The Ethernet address 33:33 and the last four octets of an IPv6 multicast group (RFC 2464 7)."""
     return b"\x33\x33" + group[12:16]
-
-
-def is_group(mac: bytes) -> bool:
-    """True for a multicast or broadcast MAC: the group bit of its first octet is set."""
-    return bool(mac[0] & 1)

@@ -125,6 +125,26 @@ def test_every_console_command_is_listed_and_explained(session: Session) -> None
         assert said(session, "text").startswith(COMMANDS[name].usage)
 
 
+def test_frames_that_a_link_lost_are_found_by_their_reason(session: Session) -> None:
+    for line in ("link lan1 loss=100%", "h1: ping6 -c 1 -m ff02::1%ne0"):
+        execute(session, line)
+    session.take_output()
+    execute(session, 'trace reason == "LINK_LOST" && icmpv6.type == 128')
+    (row,) = said(session, "text").splitlines()
+    assert " h1:ne0 " in row
+    assert row.endswith("[LINK_LOST]")
+    execute(session, f"show {row.split()[0]}")
+    assert "ended: drop LINK_LOST: " in said(session, "text")
+    execute(session, 'ladder reason == "LINK_LOST" && icmpv6.type == 128')
+    assert "LINK_LOST at" in said(session, "text")
+
+
+def test_help_fits_a_terminal_of_100_columns(session: Session) -> None:
+    for line in ("help", *(f"help {name}" for name in names())):
+        assert execute(session, line) == 0
+        assert max(map(len, said(session, "text").splitlines())) <= 100
+
+
 def test_only_what_changes_the_lab_is_an_input(session: Session, tmp_path: Path) -> None:
     packet = session.world.network.trace.packets[-1][0]
     for line in (

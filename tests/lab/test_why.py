@@ -324,6 +324,13 @@ def test_a_row_explained_before_going_back_and_after_coming_again_reads_the_same
     assert ask(session, f"r1 {H2}").text() == told
 
 
+def test_a_fragment_leads_back_to_the_packet_that_was_cut() -> None:
+    session = after("h1: ping6 -c 1 -m -s 3000 2001:db8:2::99")
+    told = section(ask(session, "drop"), "because of")
+    assert "sent cut into 3 fragments (RFC 8200 4.5)" in told
+    assert "? > ?" not in told
+
+
 def test_state_records_of_every_machine_have_a_sentence(tmp_path: Path) -> None:
     session = lab(tmp_path, TWO_ROUTERS, "run 20s", "link lan down", "run 3h", "link lan up", "run 30s")
     records = [record for record in session.world.network.trace.all() if record.event == "state"]

@@ -30,6 +30,7 @@ import test_scope
 import test_sockets
 import test_tcp_attacks
 import test_tcp_close
+import test_tcp_corners
 import test_tcp_loss
 import test_tcp_open
 import test_tcp_window
@@ -137,6 +138,7 @@ BY_STORY: tuple[tuple[Story, str], ...] = (
     (test_tcp_window.test_a_narrower_path_makes_smaller_segments, "tcp.mturesent"),
     (test_tcp_window.test_every_second_segment_is_acknowledged_at_once_and_one_alone_after_200_ms, "tcp.delack"),
     (test_tcp_window.test_a_probe_that_the_peer_takes_is_not_sent_twice, "tcp.sndprobe tcp.persisttimeo"),
+    (test_tcp_corners.test_a_silent_peer_behind_a_closed_window_is_given_up, "tcp.persistdrop"),
     (test_tcp_window.test_a_probe_of_our_closed_window_is_answered, "tcp.rcvwinprobe tcp.sndwinup"),
     (test_tcp_window.test_the_sender_waits_for_a_window_worth_sending_into, "tcp.rcvwinupd"),
     (test_tcp_attacks.test_challenges_are_rationed, "tcp.ackwarlimited"),

@@ -247,6 +247,12 @@ def no_source(wires: Wires) -> None:
     refused(wires, wires.node("h1", "lan"), "fe80::99", "ne0")
 
 
+def out_blackhole(wires: Wires) -> None:
+    h1 = wires.host()
+    syscalls.route(h1, "add", destination=A("2001:db8:9::"), plen=48, gateway=A("::1"), flags=("blackhole",))
+    wires.send(h1, "2001:db8:9::9")
+
+
 def out_badhdr(wires: Wires) -> None:
     h1 = wires.host()
     out = Output("test", scoped(h1.interfaces["ne0"], STRANGER), 59, b"")
@@ -394,6 +400,7 @@ STORIES: dict[str, Story] = {
     "FWD_TOOBIG": toobig,
     "FWD_P2P_BACK": p2p_back,
     "OUT_NOROUTE": lambda wires: refused(wires, wires.host(), "2001:db8:9::9"),
+    "OUT_BLACKHOLE": out_blackhole,
     "OUT_BADHDR": out_badhdr,
     "OUT_NOSOURCE": no_source,
     "OUT_TOOBIG": out_toobig,

@@ -369,6 +369,13 @@ def too_many_pieces(wires: Wires) -> None:
         peer.send(".", b"x", seq=1003 + 2 * number)
 
 
+def to_deprecated(wires: Wires) -> None:
+    h1 = alone(wires)
+    wires.address(h1, "2001:db8:1::1", pltime=0, vltime=1000)
+    syscalls.sysctl_set(h1, "net.inet6.ip6.use_deprecated", 0)
+    Peer(wires, h1).send("S")
+
+
 TCP_STORIES: dict[str, Story] = {
     "TCP_SRC_UNSPECIFIED": to_port(tcp.SYN, src=bytes(16)),
     "TCP_MULTICAST": to_port(tcp.SYN, dst=A("ff02::1"), src=A("fe80::99"), dmac=b"\x33\x33\0\0\0\x01"),
@@ -383,6 +390,7 @@ TCP_STORIES: dict[str, Story] = {
     "TCP_LISTEN_NOSYN": to_port(tcp.FIN),
     "TCP_LISTEN_FULL": full_backlog,
     "TCP_LAND": to_port(tcp.SYN, src=H1, sport=PORT),
+    "TCP_DEPRECATED": to_deprecated,
     "TCP_NOSYN": nosyn,
     "TCP_BADACK": half_open(".", 0, 7),
     "TCP_PAWS": later(".", b"x", options=tcp.build_options(-1, -1, 999)),

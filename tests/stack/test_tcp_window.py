@@ -74,7 +74,7 @@ def test_a_full_segment_does_not_wait(wires: Wires) -> None:
 
 
 def test_a_closed_window_is_probed_until_it_opens(wires: Wires) -> None:
-    """RFC 9293 3.8.6.1: for ever, at growing intervals, and the connection lives."""
+    """RFC 9293 3.8.6.1: for as long as the peer answers, at growing intervals, and the connection lives."""
     h1 = alone(wires)
     peer = Peer(wires, h1)
     sid = peer.open(window=0)
@@ -90,7 +90,10 @@ def test_a_closed_window_is_probed_until_it_opens(wires: Wires) -> None:
     assert h1.counters()["tcp.sndprobe"] == h1.counters()["tcp.persisttimeo"] >= 8
     probes = [one for one in segments(wires, h1, at) if one.data]
     assert [round(one.at - at) for one in probes][:4] == [5, 10, 15, 23]
-    wires.run(3600)
+    for _ in range(60):
+        wires.run(60)
+        if peer.heard():
+            peer.send(".", window=0)
     assert state(h1, sid) == "ESTABLISHED"
     peer.heard()
     (data,) = peer.send(".", window=4000)
@@ -167,7 +170,9 @@ def test_a_window_taken_back_is_no_loss(wires: Wires) -> None:
     peer.heard()
     peer.ack += 1000
     peer.send(".", window=0)
-    wires.run(1200)
+    for _ in range(40):
+        wires.run(30)
+        peer.send(".", window=0)
     assert state(h1, sid) == "ESTABLISHED"
     assert h1.counters().get("tcp.timeoutdrop", 0) == 0
     peer.heard()

@@ -51,6 +51,15 @@ def test_platforms_whose_families_never_meet(bench: Bench, platform: str) -> Non
     assert bench.sh("h2", "bindtest -t").output == f"tcp port 65432, net.inet6.ip6.v6only: 1\n{APART}"
 
 
+def test_columns_stand_below_each_other_when_the_port_is_taken(bench: Bench) -> None:
+    lines = bench.sh("h1", "nc -u -l 5000 & bindtest -u -p 5000; kill %1").lines
+    table = lines[lines.index("udp port 5000, net.inet6.ip6.v6only: 0") + 1 :][:5]
+    assert "1st: EADDRINUSE" in table[3]
+    for heading in ("127.0.0.1", "::  ", "::1"):
+        at = table[0].index(heading)
+        assert [row[at - 1] == " " and row[at] != " " for row in table] == [True] * 5
+
+
 def test_on_bsdi4_the_order_counts(bench: Bench) -> None:
     profiles.assign(bench.net.nodes["h2"], "bsdi4")
     lines = bench.sh("h2", "bindtest -u").lines

@@ -71,8 +71,8 @@ def bench_text(bench: Bench, line: str) -> str:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("mcastsend ff02::77", "usage: mcastsend [-L] [-c count] [-h hops] [-i interface] [-w seconds] group port"),
-        ("mcastread ff02::77", "usage: mcastread [-c count] [-i interface] [-s source] [-w seconds] group port"),
+        ("mcastsend ff02::77", "usage: mcastsend [-L] [-c count] [-h hops] [-i interface] [-w seconds] group"),
+        ("mcastread ff02::77", "usage: mcastread [-c count] [-i interface] [-s source] [-w seconds] group"),
         ("mcastsend -i ne7 ff02::77 9", "mcastsend: interface ne7 does not exist"),
         ("mcastread -z ff02::77 9", "mcastread: illegal option -- z"),
         ("mcastread 2001:db8::1 9", "mcastread: 2001:db8::1 is not a multicast address"),

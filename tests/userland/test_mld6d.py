@@ -193,7 +193,7 @@ def test_a_daemon_that_is_restored_goes_on_as_if_nothing_had_been() -> None:
     ("line", "said"),
     [
         ("mld6d -z", "mld6d: illegal option -- z"),
-        ("mld6d ne0", "usage: mld6d [-2df] [-q seconds] [-r robustness] [-w milliseconds] [-i interface]..."),
+        ("mld6d ne0", "usage: mld6d [-2df] [-q seconds] [-r robustness] [-w milliseconds]"),
         ("mld6d -i ne7", "mld6d: interface ne7 does not exist"),
         ("mld6d -i lo0", "mld6d: lo0: nobody can be asked there"),
         ("mld6d -r 8", "mld6d: -r 8: a number from 1 to 7 is wanted"),

@@ -6,8 +6,9 @@ import pytest
 
 from kamelab.stack.socket.message import Message
 from kamelab.userland import ping6, ping6_nodeinfo, ping6_options, ping6_print, probe
+from kamelab.userland.getopt import Fault
 from kamelab.userland.ping6 import Ping
-from kamelab.userland.ping6_options import Fault, Options
+from kamelab.userland.ping6_options import Options
 from kamelab.wire import exthdr, icmp6, in6, ip6, nodeinfo
 
 MS = 1_000_000

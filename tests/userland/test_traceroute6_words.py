@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from kamelab.userland import traceroute6
-from kamelab.userland.traceroute6 import Answer, Fault, Options, Trace
+from kamelab.userland.getopt import Fault
+from kamelab.userland.traceroute6 import Answer, Options, Trace
 from kamelab.wire import icmp6, in6, ip6, udp
 
 A, B = in6.pton("2001:db8::a"), in6.pton("2001:db8::b")

@@ -90,10 +90,7 @@ def tap(node: Node, iface: Interface, frame: bytes) -> None:
 
 def overhear(node: Node, iface: Interface, frame: bytes) -> bool:
     """A frame came in by a tapped interface; True when only promiscuous mode let it in, and nobody else may see it."""
-    mac = frame[:6]
-    foreign = bool(iface.mac) and (
-        (mac != iface.mac and mac not in iface.filter) or (iface.refuses_own and frame[6:12] == iface.mac)
-    )
+    foreign = bool(iface.mac) and not node.addressed(iface, frame)
     for sid in iface.taps:
         if not foreign or iface.promisc:
             _catch(node, sid, iface, frame)

@@ -90,7 +90,7 @@ def route_changed(node: Node, kind: str, route: Route) -> None:
         node,
         kind,
         route.flags + ("d" if pid else ""),
-        _names(node, route.dst, route.plen, _gateway(node, route)),
+        _names(node, route.dst, route.plen, gateway_text(node, route)),
         ifindex=route.iface.index,
         pid=pid,
         seq=seq,
@@ -171,7 +171,8 @@ def _link(iface: Interface) -> str:
     return f"{iface.name}:{ether.mac_ntop(iface.mac)}" if iface.mac else iface.name
 
 
-def _gateway(node: Node, route: Route) -> str:
+def gateway_text(node: Node, route: Route) -> str:
+    """A route's gateway as people see it: address, ``link#1``, or the MAC of an own address's interface."""
     if route.own and route.dst != in6.LOOPBACK:
         own = node.own.get(route.dst)
         if own is not None and own[0].mac:

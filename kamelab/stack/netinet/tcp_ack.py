@@ -32,9 +32,8 @@ def new_ack(node: Node, tcb: Tcb, number: int, tsecr: int) -> int:
         if number > tcb.rtt_seq:
             tcp_cong.measured(node, tcb, now - tcb.rtt_at)
             tcb.rtt_seq = -1
-    elif tsecr > 0 and tcb.rexmt_shift:
-        # Only the echo tells which of the copies was answered (RFC 7323 4, Karn's rule has no say).
-        tcp_cong.measured(node, tcb, ((now // MS + tcb.stamp - tsecr) & WIRE) * MS)
+    elif tcb.rexmt_shift:
+        _after_time_out(node, tcb, tsecr)
     tcb.rexmt_shift = 0
     tcb.snd_una = number
     freed = min(number - tcb.snd_base, len(tcb.snd_buf))
@@ -58,6 +57,22 @@ def new_ack(node: Node, tcb: Tcb, number: int, tsecr: int) -> int:
     return acked
 
 
+def _after_time_out(node: Node, tcb: Tcb, tsecr: int) -> None:
+    """What was sent again is acknowledged: the echo tells which of the copies was answered (RFC 7323 4.1, Karn).
+
+    Of an older copy than the last its time is no round trip but a lost acknowledgement and the wait for the time-out.
+    Where nothing was measured, the time-out stays backed off until something is (RFC 6298 5.5).
+    """
+    now = node.clock.now
+    wait = tcp_cong.backed_off(tcb)
+    if tsecr > 0 and tcb.rexmt.at is not None:
+        taken = ((now // MS + tcb.stamp - tsecr) & WIRE) * MS
+        if taken <= now - (tcb.rexmt.at - wait) + MS:
+            tcp_cong.measured(node, tcb, taken)
+            return
+    tcb.rto = wait
+
+
 def _hint(node: Node, faddr: bytes) -> None:
     """Forward progress: the next hop works (RFC 4861 7.3.1; KAME IMPLEMENTATION 1.2 (2001))."""
     try:
@@ -70,7 +85,10 @@ def _hint(node: Node, faddr: bytes) -> None:
 def ack_input(
     node: Node, tcb: Tcb, seq: int, ack: int, length: int, window: int, tsecr: int
 ) -> tuple[str, list[Action]]:
-    """(drop reason or "", actions) for the acknowledgement ``ack`` and window of a segment that is in the window."""
+    """(drop reason or "", actions) for the acknowledgement ``ack`` and window of a segment that is in the window.
+
+    ``length`` is what the segment takes in sequence space. Tells the window only as of what is acknowledged by now.
+    """
     stat = node.stat
     una = tcb.snd_una
     number = near(ack, una)
@@ -91,7 +109,7 @@ def ack_input(
             actions += resend_first(node, tcb)
         else:
             tcp_cong.leave_recovery(tcb)
-    take_window(tcb, seq, number, window, node, length)
+    take_window(node, tcb, seq, number, window, length)
     if number > tcb.snd_base + len(tcb.snd_buf):
         _fin_acked(node, tcb)
     return "", actions
@@ -124,14 +142,13 @@ def wait_for_fin(node: Node, tcb: Tcb) -> None:
     tcb.twomsl.arm(node.clock.now + idle, node.trace.cause)
 
 
-def take_window(tcb: Tcb, seq: int, number: int, window: int, node: Node, length: int) -> bool:
-    """Believe the window of the latest segment (RFC 9293 3.10.7.4, snd_wl1 and snd_wl2); True where it changed."""
+def take_window(node: Node, tcb: Tcb, seq: int, number: int, window: int, length: int) -> None:
+    """Believe the window of the latest segment (RFC 9293 3.10.7.4, snd_wl1 and snd_wl2)."""
     if not (
         tcb.snd_wl1 < seq
         or (tcb.snd_wl1 == seq and (tcb.snd_wl2 < number or (tcb.snd_wl2 == number and window > tcb.snd_wnd)))
     ):
-        return False
-    changed = window != tcb.snd_wnd
+        return
     if not length and tcb.snd_wl2 == number and window > tcb.snd_wnd:
         node.stat["tcp.rcvwinupd"] += 1
     tcb.snd_wnd = window
@@ -141,13 +158,14 @@ def take_window(tcb: Tcb, seq: int, number: int, window: int, node: Node, length
         tcb.persist.cancel()
         tcb.persist_shift = 0
         tcb.snd_nxt = min(tcb.snd_nxt, tcb.snd_max)
-    return changed
 
 
 def _duplicate(node: Node, tcb: Tcb, seq: int, number: int, length: int, window: int) -> list[Action]:
     """An acknowledgement of nothing new: a window update, or news of a loss (RFC 5681 2, 3.2; RFC 6582 3.2)."""
     waiting = tcb.snd_max > tcb.snd_una and tcb.rexmt.at is not None
-    changed = take_window(tcb, seq, number, window, node, length)
+    changed = window != tcb.snd_wnd
+    if number == tcb.snd_una:
+        take_window(node, tcb, seq, number, window, length)
     if length or changed or number != tcb.snd_una or not waiting:
         if not length and not changed and not waiting:
             tcb.dupacks = 0

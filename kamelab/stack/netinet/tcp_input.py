@@ -32,6 +32,7 @@ from kamelab.stack.netinet.tcp_state import (
     TIME_WAIT,
 )
 from kamelab.stack.netinet.tcp_subr import (
+    data_room,
     expected,
     notify,
     path_mss,
@@ -127,7 +128,7 @@ def _predicted(node: Node, tcb: Tcb, octets: bytes, hlen: int, length: int, ack:
     if not length:
         if not tcb.snd_una < number <= tcb.snd_max or tcb.recovering or tcb.dupacks:
             return None
-        if hlen == 32:
+        if hlen == 32 and tcb.rcv_nxt <= tcb.last_ack_sent:
             tcb.ts_recent, tcb.ts_recent_at = tsval, now
         tcb.idle_at = now
         stat["tcp.predack"] += 1
@@ -181,8 +182,8 @@ def _space(octets: bytes, hlen: int) -> int:
     return len(octets) - hlen + bool(flags & tcp.SYN) + bool(flags & tcp.FIN)
 
 
-def _no_connection(node: Node, pkt: Packet, octets: bytes, hlen: int) -> Verdict:
-    """RFC 9293 3.10.7.1 and 3.10.7.2."""
+def _no_connection(node: Node, pkt: Packet, octets: bytes, hlen: int, after: int = -1) -> Verdict:
+    """RFC 9293 3.10.7.1 and 3.10.7.2. ``after``: the number that a connection must begin beyond, -1 for any."""
     sport, dport, seq, _, _, flags, window, _, _ = tcp.HEADER.unpack_from(octets)
     listener = find_listener(node, pkt.dst, dport)
     if listener is None:
@@ -199,10 +200,13 @@ def _no_connection(node: Node, pkt: Packet, octets: bytes, hlen: int) -> Verdict
         return drop("TCP_LISTEN_NOSYN")
     if pkt.src == pkt.dst and sport == dport:
         return drop("TCP_LAND")
+    own = node.own.get(pkt.dst)
+    if own is not None and own[1].deprecated and not node.sysctl["net.inet6.ip6.use_deprecated"]:
+        return drop("TCP_DEPRECATED", reset(node, pkt.src, pkt.dst, octets, _space(octets, hlen)))
     if len(listener.accept_queue) >= listener.backlog:
         return drop("TCP_LISTEN_FULL")
     options = tcp.parse_options(octets[20:hlen])
-    out = tcp_syn.syn_add(node, listener, key, pkt.dst, pkt.src, seq, window, options)
+    out = tcp_syn.syn_add(node, listener, key, pkt.dst, pkt.src, seq, window, options, after)
     return deliver("LISTEN, a SYN", [out])
 
 
@@ -263,10 +267,10 @@ def _steps(
     reach = tcb.rcv_nxt + max(receive_space(tcb), 0)
     rst = flags & tcp.RST
     if state == TIME_WAIT and flags & (tcp.SYN | tcp.ACK | tcp.RST) == tcp.SYN and _renews(tcb, number, options):
-        # A new connection in the old one's place (RFC 9293 3.6.1, RFC 6191).
+        # A new connection in the old one's place, with numbers beyond its (RFC 9293 3.6.1, RFC 6191).
         tcp_state.move(node, tcb, "reused")
         tcp_close(node, tcb)
-        return _no_connection(node, pkt, octets, hlen)
+        return _no_connection(node, pkt, octets, hlen, tcb.snd_max)
     old = tcb.stamps and options.tsval >= 0 and (options.tsval - tcb.ts_recent) & 0x80000000
     if old and not rst and (now - tcb.ts_recent_at) // MS < PAWS_IDLE:
         return drop("TCP_PAWS", challenge_ack(node, tcb))
@@ -328,7 +332,7 @@ def _steps(
         length -= beyond
         fin = 0
         tcb.ack_now = True
-    if tcb.stamps and options.tsval >= 0 and number <= tcb.last_ack_sent:
+    if tcb.stamps and options.tsval >= 0 and begin <= tcb.last_ack_sent:
         tcb.ts_recent, tcb.ts_recent_at = options.tsval, now
     # second to fourth: the acknowledgement
     if not flags & tcp.ACK:
@@ -342,7 +346,7 @@ def _steps(
         if verdict is not None:
             return verdict
     said = tcb.state
-    reason, actions = ack_input(node, tcb, begin, ack, length, window, options.tsecr)
+    reason, actions = ack_input(node, tcb, begin, ack, length + bool(fin), window, options.tsecr)
     if reason:
         return drop(reason, actions)
     if tcb.state in (CLOSED, TIME_WAIT) and not fin:
@@ -350,9 +354,8 @@ def _steps(
     # fifth: urgent data stays in the stream (RFC 6093)
     if flags & tcp.URG and urgent:
         stat["tcp.rcvurg"] += 1
-        tcb.rcv_up = max(tcb.rcv_up, number + urgent)
     # sixth and seventh: data and FIN
-    if (length or fin) and tcb.state != TIME_WAIT:
+    if (length or fin) and not tcb.fin_rcvd:
         piece = octets[start : start + length]
         if number == tcb.rcv_nxt and not tcb.queue:
             if length:
@@ -367,7 +370,8 @@ def _steps(
             verdict_note = out_of_order(node, tcb, number, piece, bool(fin))
             if verdict_note:
                 return drop(verdict_note, actions + tcp_output(node, tcb))
-    elif tcb.state == TIME_WAIT:
+    elif length or fin:
+        # Behind a FIN nothing can come: it is ignored.
         tcb.ack_now = True
     note = f"{said}, {length} octets" if length else f"{said}, {'FIN' if fin else 'acknowledgement'}"
     if tcb.ack_now or tcb.snd_base + len(tcb.snd_buf) >= tcb.snd_nxt:
@@ -440,7 +444,7 @@ def mtudisc(node: Node, faddr: bytes, size: int) -> list[Action]:
     for tcb in list(node.tcp_conns.values()):
         if tcb.faddr != faddr or tcb.state in (SYN_SENT, SYN_RECEIVED, TIME_WAIT):
             continue
-        room = size - (12 if tcb.stamps else 0)
+        room = data_room(tcb, size)
         if room >= tcb.mss:
             continue
         node.stat["tcp.mturesent"] += 1

@@ -35,7 +35,7 @@ def syn_sent(node: Node, pkt: Packet, tcb: Tcb, octets: bytes, hlen: int, option
     if not flags & tcp.SYN:
         return drop("TCP_NOSYN")
     tcb.irs = seq
-    tcb.rcv_nxt = tcb.rcv_up = tcb.last_ack_sent = seq + 1
+    tcb.rcv_nxt = tcb.last_ack_sent = seq + 1
     tcb.rcv_adv = tcb.rcv_nxt
     tcb.idle_at = node.clock.now
     tcb.peer_mss = max(options.mss, 0)
@@ -57,7 +57,7 @@ def syn_sent(node: Node, pkt: Packet, tcb: Tcb, octets: bytes, hlen: int, option
         return deliver("SYN-SENT, a SYN", tcp_output(node, tcb))
     tcp_state.move(node, tcb, "rcv_syn_ack")
     tcb.snd_wl2 = number
-    established(node, tcb, number, options.tsecr if tcb.stamps else -1)
+    established(node, tcb)
     length = len(octets) - hlen
     tcb.ack_now = True
     if length or flags & tcp.FIN:
@@ -82,14 +82,13 @@ def complete(node: Node, pkt: Packet, tcb: Tcb, octets: bytes, ack: int, window:
     tcb.snd_wnd = tcb.max_sndwnd = window << tcb.snd_scale
     tcb.snd_wl1 = tcb.rcv_nxt - 1
     tcb.snd_wl2 = number
-    options = tcp.parse_options(octets[20 : octets[12] >> 4 << 2])
-    established(node, tcb, number, options.tsecr if tcb.stamps else -1)
+    established(node, tcb)
     node.wakeup(tcb.sid)
     return None
 
 
-def established(node: Node, tcb: Tcb, number: int, tsecr: int) -> None:
-    """Our SYN is acknowledged by ``number``: the first measurement, the first window, keep-alive."""
+def established(node: Node, tcb: Tcb) -> None:
+    """Our SYN is acknowledged: the first measurement, the first window, keep-alive."""
     node.stat["tcp.connects"] += 1
     lost = tcb.rexmt_shift
     tcp_cong.established(node, tcb)

@@ -71,7 +71,7 @@ def segment(node: Node, tcb: Tcb, seq: int, flags: int, data: bytes | bytearray,
     """A segment of the connection, acknowledging what was received; everything that goes with that is done."""
     space = receive_space(tcb)
     if flags & tcp.SYN:
-        window = min(space, MAX_WINDOW)
+        window = space = min(space, MAX_WINDOW)
     else:
         window = space >> tcb.rcv_scale
         space = window << tcb.rcv_scale
@@ -87,8 +87,11 @@ def segment(node: Node, tcb: Tcb, seq: int, flags: int, data: bytes | bytearray,
             tcp.STAMP_WORD, stamp, tcb.ts_recent,
         )  # fmt: skip
     out = Output("tcp_output", tcb.faddr, IPPROTO_TCP, head + data, src=tcb.laddr, cksum=16)
-    if tcb.so.sticky:
-        sockets.dress(node, tcb.so, out)
+    so = tcb.so
+    if so.sticky:
+        sockets.dress(node, so, out)
+    else:
+        out.tclass = so.flow >> 20
     out.flow = tcb.flow
     out.socket = tcb.sid
     if flags & tcp.ACK:

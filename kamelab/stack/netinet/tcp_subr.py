@@ -60,11 +60,6 @@ def initial(node: Node, key: bytes) -> tuple[int, int, int]:
 # -- segment sizes ---------------------------------------------------------------------------------------------------
 
 
-def ipsec_overhead(node: Node, tcb: Tcb) -> int:
-    """Octets that IPsec headers of this connection's policy take from each segment; none yet."""
-    return 0
-
-
 def offer(node: Node, dst: bytes) -> int:
     """The MSS option that this node sends: what the interface towards ``dst`` can take in (RFC 9293 3.7.1)."""
     try:
@@ -87,8 +82,12 @@ def path_mss(node: Node, dst: bytes) -> int:
 def tcp_mss(node: Node, tcb: Tcb) -> None:
     """Set the segment size from the peer's option, the path and our options (BSD tcp_mss)."""
     peer = max(tcb.peer_mss, MIN_MSS) if tcb.peer_mss else node.sysctl["net.inet.tcp.v6mssdflt"]
-    size = min(peer, path_mss(node, tcb.faddr)) - ipsec_overhead(node, tcb) - ancillary.headers(tcb.so)
-    tcb.mss = max(size - (12 if tcb.stamps else 0), MIN_MSS - 12)
+    tcb.mss = data_room(tcb, min(peer, path_mss(node, tcb.faddr)))
+
+
+def data_room(tcb: Tcb, size: int) -> int:
+    """Octets of data in a segment for which there is room for ``size`` behind its fixed headers (RFC 9293 3.7.1)."""
+    return max(size - ancillary.headers(tcb.so) - (12 if tcb.stamps else 0), MIN_MSS - 12)
 
 
 def scale_for(space: int) -> int:

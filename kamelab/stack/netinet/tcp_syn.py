@@ -12,7 +12,7 @@ from kamelab.core.clock import SECOND
 from kamelab.stack.netinet import tcp_cong, tcp_state
 from kamelab.stack.netinet.tcp_state import LISTEN, SYN_RECEIVED
 from kamelab.stack.netinet.tcp_subr import initial, offer, respond, scale_for, stamp_now, tcp_mss
-from kamelab.stack.netinet.tcp_var import MAX_SCALE, MAX_WINDOW, SynEntry, Tcb
+from kamelab.stack.netinet.tcp_var import MAX_SCALE, MAX_WINDOW, WIRE, SynEntry, Tcb, near
 from kamelab.stack.packet import Action, Output
 from kamelab.stack.socket.sockets import Socket
 from kamelab.wire import tcp
@@ -25,9 +25,10 @@ RETRIES = 5
 
 
 def syn_add(
-    node: Node, listener: Tcb, key: bytes, laddr: bytes, faddr: bytes, seq: int, window: int, options: tcp.Options
-) -> Output:
-    """A SYN for a listening socket: remember it, answer it."""
+    node: Node, listener: Tcb, key: bytes, laddr: bytes, faddr: bytes, seq: int, window: int, options: tcp.Options,
+    after: int = -1,
+) -> Output:  # fmt: skip
+    """A SYN for a listening socket: remember it, answer it with a number beyond ``after`` (-1: with any)."""
     limit = max(1, node.sysctl["net.inet.tcp.syn_bucket_limit"])
     while len(listener.syn) >= limit:
         oldest = listener.syn.pop(next(iter(listener.syn)))
@@ -41,6 +42,8 @@ def syn_add(
     entry.window = window
     entry.mss = max(options.mss, 0)
     entry.iss, entry.stamp, flow = initial(node, key)
+    if after >= 0 and near(entry.iss, after) <= after:
+        entry.iss = (after + 1) & WIRE
     if listener.so.options.get("IPV6_AUTOFLOWLABEL"):
         entry.flow = flow
     entry.offered = offer(node, faddr)
@@ -152,8 +155,7 @@ def syn_expand(node: Node, listener: Tcb, entry: SynEntry) -> Tcb:
     tcb.iss, tcb.irs = entry.iss, entry.irs
     tcb.snd_una = entry.iss
     tcb.snd_nxt = tcb.snd_max = tcb.snd_base = entry.iss + 1
-    tcb.snd_up = entry.iss
-    tcb.rcv_nxt = tcb.last_ack_sent = tcb.rcv_up = entry.irs + 1
+    tcb.rcv_nxt = tcb.last_ack_sent = entry.irs + 1
     tcb.rcv_adv = tcb.rcv_nxt + min(so.rcvbuf, MAX_WINDOW)
     tcb.snd_wnd = entry.window
     tcb.peer_mss, tcb.offered = entry.mss, entry.offered

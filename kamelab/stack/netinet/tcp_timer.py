@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from kamelab.stack.netinet.tcp_var import Tcb
     from kamelab.stack.node import Node
 
+TOTAL_BACKOFF = 511
+"""Time-outs after which a peer that answers no probe is given up (BSD tcp_totbackoff)."""
 LOSING = 4
 """Retransmissions of the same octet after which routing sockets hear RTM_LOSING (BSD in_losing)."""
 
@@ -67,19 +69,23 @@ def _rexmt(node: Node, tcb: Tcb) -> list[Action]:
 
 
 def _persist(node: Node, tcb: Tcb) -> list[Action]:
-    """Probe a closed window with one octet; the peer must answer (RFC 9293 3.8.6.1)."""
+    """Probe a closed window with one octet; the peer must answer (RFC 9293 3.8.6.1).
+
+    One that has answered nothing for as long as retransmissions would have gone on is gone (BSD tcp_timer_persist).
+    """
     node.stat["tcp.persisttimeo"] += 1
+    silent = node.clock.now - tcb.idle_at
+    if tcb.persist_shift >= tcp_cong.MAX_SHIFT and silent >= min(
+        tcp_cong.base_rto(node, tcb) * TOTAL_BACKOFF, node.sysctl["net.inet.tcp.keepidle"] * MS
+    ):
+        node.stat["tcp.persistdrop"] += 1
+        return tcp_drop(node, tcb, "timeout", tcb.soft_error or ETIMEDOUT)
     tcb.force = True
     actions = tcp_output(node, tcb)
     tcb.force = False
     if tcb.rexmt.at is None:
         arm_persist(node, tcb)
     return actions
-
-
-def maxidle(node: Node) -> int:
-    """How long a peer may be silent while it is probed, ns (BSD tcp_maxidle)."""
-    return node.sysctl["net.inet.tcp.keepcnt"] * node.sysctl["net.inet.tcp.keepintvl"] * MS
 
 
 def wants_keepalive(node: Node, tcb: Tcb) -> bool:

@@ -117,7 +117,6 @@ class Tcb:
         "rcv_nxt",
         "rcv_scale",
         "rcv_shut",
-        "rcv_up",
         "recover",
         "recovering",
         "rexmt",
@@ -136,7 +135,6 @@ class Tcb:
         "snd_nxt",
         "snd_scale",
         "snd_una",
-        "snd_up",
         "snd_wl1",
         "snd_wl2",
         "snd_wnd",
@@ -179,7 +177,6 @@ class Tcb:
         """The peer's window, scaled."""
         self.snd_wl1 = 0
         self.snd_wl2 = 0
-        self.snd_up = 0
         self.max_sndwnd = 0
         self.snd_buf = bytearray()
         """Octets from ``snd_base`` on: sent and not acknowledged, then not sent."""
@@ -198,7 +195,6 @@ class Tcb:
         self.rcv_nxt = 0
         self.rcv_adv = 0
         """The end of the window that was advertised."""
-        self.rcv_up = 0
         self.rcv_buf = bytearray()
         self.rcv_shut = False
         """The user reads no more."""

@@ -61,7 +61,6 @@ def _options(node: Node, pkt: Packet, hop_by_hop: bool) -> Verdict:
         elif kind == OPT_ROUTER_ALERT and hop_by_hop:
             if data[at + 1] != 2:
                 return drop("OPT_BADLEN", param_problem(node, pkt, icmp.PARAM_HEADER, at + 1))
-            pkt.alert = True
             pkt.rtalert = data[at + 2] << 8 | data[at + 3]
         elif kind == OPT_JUMBO and hop_by_hop:
             wrong = jumbo_option(pkt, at)

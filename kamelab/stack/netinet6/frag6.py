@@ -224,7 +224,7 @@ def _whole(node: Node, queue: Reassembly, first: Packet, last: Packet) -> Verdic
     whole = Packet(last.iface, bytes(head) + body, 0, last.rx, last.lcast, last.looped)
     whole.src, whole.dst, whole.hlim = first.src, first.dst, first.hlim
     whole.off, whole.nxt_at, whole.headers = len(head), first.nxt_at, first.headers
-    whole.alert, whole.rtalert, whole.routed = first.alert, first.rtalert, first.routed
+    whole.rtalert, whole.routed = first.rtalert, first.routed
     return Reassembled(whole, waiting)
 
 

@@ -7,7 +7,7 @@ options, upper layer. Left out: IPsec, forwarding of own multicast.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETDOWN, ENETUNREACH, Errno
 from kamelab.stack.netinet6 import in6_ifstat, in6_src
@@ -33,22 +33,26 @@ if TYPE_CHECKING:
     from kamelab.stack.node import Node
 
 
+BLACKHOLE: Final = b""
+"""The next hop of a route with -blackhole."""
+
+
 class Prepared:
     """A packet ready for the link: one IPv6 packet, or its fragments."""
 
-    __slots__ = ("dst", "iface", "nexthop", "packets", "src")
+    __slots__ = ("iface", "nexthop", "packets")
 
-    def __init__(self, iface: Interface, nexthop: bytes, src: bytes, dst: bytes, packets: list[bytes]) -> None:
+    def __init__(self, iface: Interface, nexthop: bytes, packets: list[bytes]) -> None:
         self.iface = iface
         self.nexthop = nexthop
-        self.src = src
-        self.dst = dst
         self.packets = packets
 
 
-def outgoing(node: Node, dst: bytes, forced: Interface | None) -> tuple[Interface, bytes, int]:
-    """(interface, next hop, path MTU) towards ``dst``; EHOSTUNREACH where no route leads there.
+def outgoing(node: Node, dst: bytes, forced: Interface | None, sends: bool = False) -> tuple[Interface, bytes, int]:
+    """(interface, next hop, path MTU) towards ``dst``; EHOSTUNREACH where no route leads there, or one rejects.
 
+    The next hop `BLACKHOLE` means that the packet is to be thrown away without a word.
+    ``sends``: a packet leaves, which counts as use of the route.
     ENETUNREACH: a group, out of an interface that can't do multicast (KAME ip6_output).
     """
     if dst[0] == 0xFF:
@@ -71,15 +75,17 @@ def outgoing(node: Node, dst: bytes, forced: Interface | None) -> tuple[Interfac
             raise Errno(EHOSTUNREACH)
         dst = in6_setscope(dst, forced) or dst
     route = node.routes.lookup(dst, True)
-    if route is None or "R" in route.flags or "B" in route.flags:
+    if route is None or "R" in route.flags:
         raise Errno(EHOSTUNREACH)
     iface = route.iface
+    route.use += sends
+    if "B" in route.flags:
+        return iface, BLACKHOLE, route.mtu or iface.ipv6_mtu()
     if forced is not None and forced is not iface and not route.own:
         # An interface was asked for: on-link there, or through the default router of that interface.
         iface = forced
         through = route.gateway if route.gateway is not None and zone_of(route.gateway) == iface.index else None
         return iface, through or dst, iface.ipv6_mtu()
-    route.use += 1
     nexthop = dst if route.gateway is None or route.own else route.gateway
     return iface, nexthop, route.mtu or iface.ipv6_mtu()
 
@@ -90,14 +96,20 @@ def _next_hop(node: Node, out: Output, dst: bytes) -> tuple[Interface, bytes, in
     Such a next hop must be on-link, and means nothing for a group. EHOSTUNREACH.
     """
     if out.nexthop is None or dst[0] == 0xFF:
-        return outgoing(node, dst, out.oif)
-    iface, nexthop, mtu = outgoing(node, out.nexthop, out.oif)
+        return outgoing(node, dst, out.oif, True)
+    iface, nexthop, mtu = outgoing(node, out.nexthop, out.oif, True)
     named = out.nexthop
     if is_scoped(named) and not zone_of(named):
         named = in6_setscope(named, iface) or named
     if nexthop != named:
         raise Errno(EHOSTUNREACH)
-    return iface, named, mtu
+    return iface, named, _of_path(node, dst, mtu)
+
+
+def _of_path(node: Node, dst: bytes, mtu: int) -> int:
+    """The MTU of a packet to ``dst`` whose first hop is not that of its route (KAME ip6_getpmtu)."""
+    route = node.routes.lookup(dst)
+    return min(mtu, route.mtu) if route is not None and route.mtu else mtu
 
 
 def source_route(out: Output) -> tuple[bytes | None, bytes]:
@@ -169,6 +181,8 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
     except Errno as error:
         out.errno = error.number
         return "OUT_BADHDR" if error.number == EINVAL else "OUT_NOROUTE"
+    if nexthop == BLACKHOLE:
+        return "OUT_BLACKHOLE"
     dst = out.dst
     scoped = is_scoped(dst)
     if scoped and not zone_of(dst):
@@ -225,7 +239,7 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
         in6_ifstat.count(iface, "out_fragfail")
         out.errno = EMSGSIZE
         return "OUT_TOOBIG"
-    return Prepared(iface, nexthop, src, dst, packets)
+    return Prepared(iface, nexthop, packets)
 
 
 Fields = tuple[bytes, bytes, int, int, int]
@@ -294,12 +308,9 @@ def _source_routed(
     node: Node, out: Output, iface: Interface, hop: bytes, dst: bytes, nexthop: bytes, mtu: int
 ) -> tuple[bytes, int]:
     """(next hop, path MTU) of a packet whose first hop is not its destination (KAME ip6_getpmtu)."""
-    route = node.routes.lookup(dst)
-    if route is not None and route.mtu:
-        mtu = min(mtu, route.mtu)
     if is_scoped(hop) and out.nexthop is None:
         nexthop = in6_setscope(hop, iface) or hop
-    return nexthop, mtu
+    return nexthop, _of_path(node, dst, mtu)
 
 
 def _source(node: Node, out: Output, iface: Interface, dst: bytes) -> bytes | str:

@@ -140,6 +140,7 @@ def plain_query(node: Node, iface: Interface, message: mld.Mld) -> Verdict:
 
 
 def _ask(node: Node, iface: Interface, max_delay: int, group_addr: bytes, sources: tuple[bytes, ...]) -> Verdict:
+    """Arm the answer. Where more sources are asked for than are kept, it is for the whole group."""
     link = iface.mld
     due = node.clock.now + node.streams.below(f"{node.name}/mld6", max(1, max_delay) * MS)
     general = link.general.at if link.general is not None else None
@@ -164,6 +165,8 @@ def _ask(node: Node, iface: Interface, max_delay: int, group_addr: bytes, source
         group.asked = ()
     else:
         group.asked = tuple(sorted({*group.asked, *sources}))
+    if len(group.asked) > node.sysctl["net.inet6.icmp6.mldmaxsrcfilter"]:
+        group.asked = ()
     num = move(node, iface, group, "query")
     group.timer.arm(due if pending is None else min(due, pending), num or node.trace.cause)
     return deliver("")

@@ -72,7 +72,7 @@ def nd6_free(node: Node, iface: Interface, nbr: Neighbor, reason: str = "ND_ENTR
     nbr.hold = []
     if nbr.router:
         node.routes.drop_dynamic_through(nbr.addr)
-    actions += nd6_defrouter.reachability_changed(node, iface, nbr.addr)
+    actions += nd6_defrouter.reachability_changed(node, nbr.addr)
     return actions
 
 
@@ -80,6 +80,7 @@ def nd6_resolve(node: Node, iface: Interface, nbr: Neighbor, held: Held) -> list
     """Queue ``held`` on an entry without link-layer address, and solicit where nobody does yet.
 
     KAME holds ``nd6_maxqueuelen`` packets, 1 by default: the newest stays (RFC 4861 7.2.2 asks for at least one).
+    So of the first long datagram to a neighbour, which leaves as fragments, only the last one is sent in the end.
     """
     actions: list[Action] = []
     limit = max(1, node.sysctl["net.inet6.icmp6.nd6_maxqueuelen"])
@@ -195,7 +196,7 @@ def nd6_cache_lladdr(
     elif not existed:
         nbr.router = False
     if (nbr.router and not was_router) or (not had and knows):
-        actions += nd6_defrouter.reachability_changed(node, iface, addr)
+        actions += nd6_defrouter.reachability_changed(node, addr)
     return actions
 
 

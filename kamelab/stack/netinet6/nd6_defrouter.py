@@ -75,7 +75,7 @@ def defrouter_remove(node: Node, router: Router, why: str) -> None:
     defrouter_select(node)
 
 
-def defrouter_not_router(node: Node, iface: Interface, addr: bytes) -> list[Action]:
+def defrouter_not_router(node: Node, addr: bytes) -> list[Action]:
     """A neighbour's advertisement says that it is no router any more (RFC 4861 7.2.5)."""
     router = node.router_of(addr)
     if router is not None:
@@ -134,7 +134,7 @@ def default_interface_route(node: Node) -> None:
         node.routes.add(bytes(16), 0, iface, flags="UC")
 
 
-def reachability_changed(node: Node, iface: Interface, addr: bytes) -> list[Action]:
+def reachability_changed(node: Node, addr: bytes) -> list[Action]:
     """A neighbour became known or was given up: routers and prefixes may have to be chosen anew."""
     if node.router_of(addr) is None:
         return []

@@ -131,7 +131,7 @@ def nd6_na_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
         move(node, iface, nbr, "na_solicited" if message.solicited else "na_unsolicited")
         nbr.router = message.router
         actions += nd6.nd6_release(nbr)
-        actions += nd6_defrouter.reachability_changed(node, iface, target)
+        actions += nd6_defrouter.reachability_changed(node, target)
     else:
         differs = lladdr is not None and lladdr != nbr.lladdr
         if differs and not message.override:
@@ -144,12 +144,12 @@ def nd6_na_input(node: Node, pkt: Packet, body: bytes) -> Verdict:
             node.generation += 1
         if message.solicited:
             move(node, iface, nbr, "na_solicited")
-            actions += nd6_defrouter.reachability_changed(node, iface, target)
+            actions += nd6_defrouter.reachability_changed(node, target)
         elif differs:
             move(node, iface, nbr, "na_unsolicited")
         nbr.router = message.router
         actions += nd6.nd6_release(nbr) if nbr.lladdr else []
     if was_router and not message.router:
         # RFC 4861 7.2.5: it ceased to be a router.
-        actions += nd6_defrouter.defrouter_not_router(node, iface, target)
+        actions += nd6_defrouter.defrouter_not_router(node, target)
     return deliver("", actions)

@@ -46,7 +46,8 @@ def icmp6_mtudisc_update(node: Node, iface: Interface, quoted: Quoted, mtu: int)
         if not multicast:
             return 0
         through, gateway = iface, None
-    elif route.own or route.locked:
+    elif route.own or route.locked or "R" in route.flags or "B" in route.flags:
+        # What leads nowhere can't have been too big: a host route would lead around it.
         return 0
     else:
         through, gateway = route.iface, None if multicast else route.gateway

@@ -195,8 +195,7 @@ def headers(so: Socket) -> int:
     """Octets of the extension headers that the socket's sticky options put into every packet."""
     if not so.sticky:
         return 0
-    names = ("IPV6_HOPOPTS", "IPV6_RTHDRDSTOPTS", "IPV6_RTHDR", "IPV6_DSTOPTS")
-    return sum(len(so.options.get(name) or b"") for name in names)
+    return sum(len(so.options.get(name) or b"") for name in HEADERS)
 
 
 def confirm(node: Node, out: Output) -> None:

@@ -248,7 +248,7 @@ def connect(node: Node, sid: int, addr: bytes | None, port: int, zone: int, flow
     if so.kind == "udp6" and not port:
         raise Errno(EADDRNOTAVAIL)
     dst = destination(node, so, addr, zone, 0)
-    oif = node.outgoing(dst, forced(node, so, dst, so.options))
+    oif = node.outgoing(dst, forced(node, dst, so.options))
     laddr = so.laddr if so.laddr is not None else source(node, so, dst, oif)
     if so.kind == "udp6":
         if so.lport:
@@ -303,7 +303,7 @@ def getpeername(node: Node, sid: int) -> tuple[bytes, int, int]:
     return addr, so.fport, zone
 
 
-def forced(node: Node, so: Socket, dst: bytes, settings: Mapping[str, Any]) -> Interface | None:
+def forced(node: Node, dst: bytes, settings: Mapping[str, Any]) -> Interface | None:
     """The outgoing interface that ancillary data, options or the destination's zone ask for; ENXIO."""
     info = settings.get("IPV6_PKTINFO")
     index = (info[1] if info else 0) or zone_of(dst)
@@ -346,7 +346,7 @@ def sendmsg(
     info = settings.get("IPV6_PKTINFO")
     if addr is not None:
         dst = destination(node, so, addr, zone, info[1] if info else 0)
-    oif = forced(node, so, dst, settings)
+    oif = forced(node, dst, settings)
     src = so.laddr
     if info and info[0] is not None:
         src = _named_source(node, info[0], oif)
@@ -376,7 +376,7 @@ def dress(node: Node, so: Socket, out: Output) -> None:
     """
     out.hlim = _hop_limit(out.dst, so.options)
     try:
-        out.oif = forced(node, so, out.dst, so.options)
+        out.oif = forced(node, out.dst, so.options)
     except Errno:
         out.oif = None
     ancillary.fill(so, out, so.options)
@@ -417,14 +417,18 @@ def _rip6_output(so: Socket, dst: bytes, data: bytes) -> Output:
 def path_mtu(node: Node, so: Socket) -> int:
     """The path MTU towards the peer of a connected socket, octets; EHOSTUNREACH."""
     assert so.faddr is not None
-    return ip6_output.outgoing(node, so.faddr, forced(node, so, so.faddr, so.options))[2]
+    return ip6_output.outgoing(node, so.faddr, forced(node, so.faddr, so.options))[2]
 
 
 def refused(node: Node, out: Output, number: int) -> None:
     """What a sender hears besides the errno: with IPV6_DONTFRAG the path MTU too (RFC 3542 11.2, 11.3)."""
     so = node.sockets[out.socket]
     if number == EMSGSIZE and out.dontfrag and so.options.get("IPV6_RECVPATHMTU"):
-        so.pathmtu = (out.dst, ip6_output.outgoing(node, out.dst, out.oif)[2])
+        try:
+            so.pathmtu = (out.dst, ip6_output.outgoing(node, out.dst, out.oif)[2])
+        except Errno:
+            # The first hop of a source route is known, its end is not.
+            return
         node.wakeup(so.sid)
 
 

@@ -92,7 +92,7 @@ def connect(node: Node, sid: int, addr: bytes, port: int, zone: int, flowinfo: i
     dst = sockets.destination(node, so, in6.LOOPBACK if addr == in6.UNSPECIFIED else addr, zone, 0)
     if dst[0] == 0xFF:
         raise Errno(EAFNOSUPPORT)
-    oif = node.outgoing(dst, sockets.forced(node, so, dst, so.options))
+    oif = node.outgoing(dst, sockets.forced(node, dst, so.options))
     laddr = so.laddr if so.laddr is not None else sockets.source(node, so, dst, oif)
     if so.lport:
         if ports.connected(node, so, laddr, dst, port):
@@ -114,7 +114,7 @@ def connect(node: Node, sid: int, addr: bytes, port: int, zone: int, flowinfo: i
     tcb.iss, tcb.stamp, _ = initial(node, key)
     tcb.snd_una = tcb.snd_nxt = tcb.snd_max = tcb.iss
     tcb.snd_base = tcb.iss + 1
-    tcb.snd_up = tcb.recover = tcb.iss
+    tcb.recover = tcb.iss
     tcb.rto = tcp_cong.INITIAL_RTO
     tcb.offered = offer(node, dst)
     node.stat["tcp.connattempt"] += 1

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from kamelab.capture.dissect import dissect
 from kamelab.capture.export import outcome_text
+from kamelab.capture.packets import lost
 from kamelab.capture.tree import Field
 from kamelab.core.drops import REASONS
 from kamelab.core.trace import Record, Trace
@@ -20,7 +21,7 @@ from kamelab.lab.session import Session
 from kamelab.ui.panes.base import Pane
 from kamelab.ui.panes.decode_tree import Branch, DecodeTree
 from kamelab.ui.panes.hexview import HexView, needed
-from kamelab.ui.panes.packet_text import OUTCOMES, ending, lost, seconds
+from kamelab.ui.panes.packet_text import OUTCOMES, ending, seconds
 from kamelab.wire.summary import info
 
 WIDE = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Any
 
+from kamelab.capture.packets import lost
 from kamelab.core.trace import TERMINAL, Record, Trace
 from kamelab.wire import exthdr, in6
 from kamelab.wire.buffer import WireError
@@ -12,8 +13,6 @@ from kamelab.wire.summary import info, protocol
 
 HOLDS_LOOK = 2000
 """Records behind a hold among which its end is looked for."""
-LOSSES_LOOK = 64
-"""Records behind a sent frame among which its loss is looked for."""
 PAYLOAD = 54
 """Octets of an Ethernet and an IPv6 header."""
 ROW = tuple[Any, ...]
@@ -33,16 +32,6 @@ def seconds(time: int) -> str:
     if minutes < 60:
         return f"{minutes}:{whole:02d}.{micro:06d}"
     return f"{minutes // 60}:{minutes % 60:02d}:{whole:02d}.{micro:06d}"
-
-
-def lost(trace: Trace, row: ROW) -> Record | None:
-    """The record of a sent frame that its link did not carry."""
-    records = trace.records
-    at = bisect_left(records, (row[0],))
-    for record in records[at : at + LOSSES_LOOK]:
-        if record[10] == row[0] and record[6] == "drop" and record[4].startswith("link"):
-            return Record._make(record)
-    return None
 
 
 def ending(trace: Trace, row: ROW) -> Record | None:
