@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import HealthCheck, settings
 
 # A slow machine must not turn a property into a failure; derandomize also does without the example database.
@@ -13,3 +15,7 @@ settings.register_profile(
 )
 settings.register_profile("thorough", settings.get_profile("quick"), max_examples=2000)
 settings.load_profile("quick")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Begun behind a shell's &: kamelab's processes would be deaf to ^C, as their parents are.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -21,7 +21,7 @@ from kamelab.cli.options import err
 from kamelab.cli.writer import Writer
 from kamelab.core.clock import SECOND
 from kamelab.lab.console import submit
-from kamelab.lab.session import STATUS_TIMEOUT, TTY, Session
+from kamelab.lab.session import STATUS_TIMEOUT, Session
 
 STATUS_INTERRUPTED = 130
 SLICE = 500
@@ -100,9 +100,7 @@ class Live:
             until = None
             if self.factor:
                 until = from_time + int((time.monotonic() - began) * self.factor * SECOND)
-            readers = reading_nodes(session)
-            if readers and not self.factor:
-                # Virtual time stands still until something is typed: it would leap to the timeout otherwise.
+            if not self.factor and session.typing_awaited():
                 until = session.now
             reached = session.advance(1 if session.foreground is not None else SLICE, until)
             show()
@@ -110,9 +108,8 @@ class Live:
                 return
             if interrupts.heed(session):
                 return
-            readers = reading_nodes(session)
-            behind = session.now < until if until is not None else not readers
-            self._wait(session, readers, 0.0 if behind else self._pause(session))
+            behind = session.now < until if until is not None else not session.typing_awaited()
+            self._wait(session, session.reading_nodes(), 0.0 if behind else self._pause(session))
 
     def _pause(self, session: Session) -> float:
         """Wall seconds to wait for the next event."""
@@ -136,14 +133,6 @@ class Live:
                 session.type_text(node, typed.decode(errors="replace"))
             else:
                 session.end_of_file(node)
-
-
-def reading_nodes(session: Session) -> list[str]:
-    """The nodes whose foreground program waits for what is typed."""
-    command = session.foreground
-    if command is None:
-        return []
-    return [node for node in command.nodes if session.world.systems[node].reading(TTY)]
 
 
 class Done(NamedTuple):

@@ -108,6 +108,24 @@ class Session:
             return False
         return all(system.idle() for system in self.world.systems.values())
 
+    def reading_nodes(self) -> list[str]:
+        """The nodes whose foreground program waits for what is typed."""
+        command = self.foreground
+        if command is None:
+            return []
+        return [node for node in command.nodes if self.world.systems[node].reading(TTY)]
+
+    def typing_awaited(self) -> bool:
+        """A program waits for what is typed, and nothing is on its way that it could hear of instead.
+
+        Time that runs as fast as it can has to wait then: it would leap past somebody who is about to type.
+        """
+        nodes = self.reading_nodes()
+        clock = self.world.network.clock
+        if clock.flight and any(self.world.systems[node].listening(TTY) for node in nodes):
+            return False
+        return bool(nodes)
+
     def digest(self) -> str:
         """The state digest at this position."""
         return digest(self.world)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kamelab.lab.console import Outcome, submit
 from kamelab.lab.console_time import speed_factor
-from kamelab.lab.session import TTY, Goal, Session
+from kamelab.lab.session import Goal, Session
 
 SLICE = 0.003
 """Seconds of wall time that events may take between two turns of the screen."""
@@ -158,7 +158,8 @@ class Runner:
         until = self._due(began) if paced else None
         while True:
             before = session.events
-            if session.advance(BATCH, until):
+            # Event by event where time has to wait for typing as soon as nothing is on its way.
+            if session.advance(1 if not paced and session.reading_nodes() else BATCH, until):
                 self._reached()
                 return 0.0 if self.running else None
             if until is not None and session.now >= until and session.events == before:
@@ -173,11 +174,7 @@ class Runner:
 
     def _typing_awaited(self, goal: Goal) -> bool:
         """As fast as can be does not mean past somebody who is asked to type: then time waits."""
-        command = goal.command
-        if command is None or command.status is not None:
-            return False
-        systems = self.session.world.systems
-        return any(systems[node].reading(TTY) for node in command.nodes)
+        return goal.command is not None and goal.command.status is None and self.session.typing_awaited()
 
     def _own_goal(self) -> Goal:
         """The goal of a foreground program that was stepped through or gone back into; else none at all."""

@@ -106,7 +106,12 @@ def _begin(proc: Proc, argv: list[str]) -> tuple[int, int, int]:
     except (GaiError, Errno) as error:
         raise Fault(f"{rest[0]}: {error}") from None
     ident = proc.pid & 0xFFFF
-    echo = icmp6.build(src, dst, icmp6.ECHO_REQUEST, 0, icmp6.echo_body(ident, 0, bytes(8)))
+    last = dst
+    for kind, header in headers:
+        if kind == ip6.IPPROTO_ROUTING and header[3] and len(header) > 8:
+            # The checksum is for whom the packet is in the end (RFC 8200 8.1).
+            last = header[-16:]
+    echo = icmp6.build(src, last, icmp6.ECHO_REQUEST, 0, icmp6.echo_body(ident, 0, bytes(8)))
     first, chain = ip6.IPPROTO_ICMPV6, echo
     for kind, header in reversed(headers):
         first, chain = kind, bytes((first,)) + header[1:] + chain if header else b""

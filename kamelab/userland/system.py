@@ -151,6 +151,11 @@ class System:
         """Whether a program waits for what is typed at the terminal."""
         return bool(self.sleepers.get(("tty", tty)))
 
+    def listening(self, tty: str) -> bool:
+        """Whether a program that waits for what is typed waits for a socket as well, as nc does."""
+        typed = self.sleepers.get(("tty", tty), ())
+        return any(channel[0] == "so" and pid in pids for channel, pids in self.sleepers.items() for pid in typed)
+
     def idle(self) -> bool:
         """Whether no foreground program runs. Timers of programs count in the clock's ``busy``."""
         return not any(process.foreground for process in self.procs.values())

@@ -243,6 +243,21 @@ def test_the_speed_key_stops_at_both_ends(session: Session) -> None:
     assert runner.speed == 0.1
 
 
+def test_flat_out_an_answer_from_the_net_still_comes_while_a_program_reads_the_terminal(session: Session) -> None:
+    runner = Runner(session, Wall(step=0.0001))
+    runner.set_speed(0.0)
+    for line in ("run 6s", "h2: inetd", "h1: nc 2001:db8:2::ff:fe00:301 echo"):
+        runner.submit(line)
+        for _ in range(200):
+            runner.turn()
+    session.type_text("h1", "hello\n")
+    session.take_output()
+    for _ in range(200):
+        assert runner.turn() is not None
+    assert "".join(chunk.text for chunk in session.take_output() if chunk.kind == "text") == "hello\n"
+    assert session.now < 7 * SECOND
+
+
 def test_flat_out_time_waits_for_somebody_who_is_asked_to_type(session: Session) -> None:
     runner = Runner(session, Wall(step=0.0001))
     runner.set_speed(0.0)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from real_nodes import Bench, small
 
+from kamelab.lab.console import execute
+from kamelab.lab.loader import load_lab
+from kamelab.lab.session import Session
 from kamelab.wire import in6
 
 HOST = "2001:db8:1::2"
@@ -113,3 +116,29 @@ def test_a_packet_that_can_not_be_sent_is_told(bench: Bench) -> None:
     result = bench.sh("h1", "exttest 2001:db8:9::1")
     assert result.status == 1
     assert "route to host" in result.output or "unreachable" in result.output
+
+
+ROW = """
+format = 1
+title = "A host, a router, a host"
+[links.a]
+[links.b]
+[nodes.h1]
+startup = ["route add -inet6 default 2001:db8:1::1"]
+interfaces.ne0 = { link = "a", addresses = ["2001:db8:1::9/64"] }
+[nodes.r1]
+role = "router"
+interfaces.ne0 = { link = "a", addresses = ["2001:db8:1::1/64"] }
+interfaces.ne1 = { link = "b", addresses = ["2001:db8:2::1/64"] }
+[nodes.h2]
+startup = ["route add -inet6 default 2001:db8:2::1"]
+interfaces.ne0 = { link = "b", addresses = ["2001:db8:2::2/64"] }
+"""
+
+
+@pytest.mark.parametrize("stops", ["1,2001:db8:2::2", "2,2001:db8:2::1,2001:db8:2::2"])
+def test_a_source_route_is_followed_and_answered(stops: str) -> None:
+    session = Session(load_lab(ROW, "row.toml"), ROW, "row")
+    execute(session, "run 5s")
+    execute(session, f"h1: exttest 2001:db8:1::1 rt:0,{stops}")
+    assert "2001:db8:2::2: echo reply" in session.commands[-1].text

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from kamelab.capture.filter import FilterError
 from kamelab.core.errors import KamelabError
 from kamelab.lab.console import prompt as echo_text
-from kamelab.lab.session import TTY, Chunk, Session
+from kamelab.lab.session import Chunk, Session
 from kamelab.ui.bindings import bindings
 from kamelab.ui.panes import InsidePane, PacketList
 from kamelab.ui.panes.base import Pane, TablePane
@@ -51,7 +51,7 @@ class LabScreen(Stage):
         """Label of the prompt and keys of the key line, from what the session waits for."""
         session = self.session
         command = session.foreground
-        reading = command is not None and any(session.world.systems[node].reading(TTY) for node in command.nodes)
+        reading = bool(session.reading_nodes())
         typing = isinstance(self.focused, PromptInput)
         state = (
             session.selected,
@@ -106,7 +106,7 @@ class LabScreen(Stage):
         session = self.session
         command = session.foreground
         if command is not None and not self._pending:
-            reading = [node for node in command.nodes if session.world.systems[node].reading(TTY)]
+            reading = session.reading_nodes()
             if reading:
                 self.drawer.write([Chunk(session.now, "text", "", line + "\n")])
                 for node in reading:
