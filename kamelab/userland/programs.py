@@ -41,6 +41,7 @@ MODULES: Final[dict[str, tuple[str, str]]] = {
     "rtadvd": ("rtadvd", "main"),
     "prefix": ("prefix", "main"),
     "rrenumd": ("rrenumd", "main"),
+    "setkey": ("setkey", "main"),
     "man": ("man", "main"),
     "sh": ("sh", "main"),
     "echo": ("builtins_text", "echo"),

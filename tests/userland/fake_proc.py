@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from kamelab.core import errors
 from kamelab.core.errors import Errno
+from kamelab.stack.socket.message import Message
 from kamelab.stack.views import INFINITE, AddressRow, InterfaceRow, NdInterfaceRow
 
 SECOND = 1_000_000_000
@@ -48,6 +50,12 @@ class FakeProc:
         self.out = ""
         self.err = ""
         self.naps = 0
+        self.pid = 512
+        self.state: Any = None
+        self.stdin = ""
+        self.key: Callable[[int, bytes], list[bytes]] | None = None
+        """The kernel behind a PF_KEY socket: pid and message to the messages that this socket hears."""
+        self.heard: list[bytes] = []
 
     def time(self) -> int:
         return self.now
@@ -64,6 +72,31 @@ class FakeProc:
 
     def keep(self, state: object) -> None:
         self.calls.append(("keep", state))
+
+    async def readline(self) -> str:
+        line, newline, self.stdin = self.stdin.partition("\n")
+        return line + newline
+
+    def socket(self, kind: str, proto: int = 0) -> int:
+        if kind != "key" or self.key is None:
+            raise Errno(errors.EPROTONOSUPPORT)
+        return 3
+
+    def sendmsg(self, fd: int, data: bytes) -> int:
+        assert self.key is not None
+        self.heard += self.key(self.pid, data)
+        return len(data)
+
+    async def recvmsg(self, fd: int, timeout: int | None = None) -> Message | None:
+        if self.heard:
+            return Message(self.heard.pop(0), b"", 0, 0, b"", 0, 0, 0, self.now)
+        if timeout is None:
+            raise Interrupted
+        self.now += timeout
+        return None
+
+    def close(self, fd: int) -> None:
+        self.calls.append(("close", fd))
 
     def print(self, line: str = "") -> None:
         self.out += line + "\n"
