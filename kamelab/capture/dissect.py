@@ -1,8 +1,8 @@
 """The decode tree of a frame: Ethernet, IPv6 with its extension headers, UDP, TCP headers, data.
 
 RFC 2464, RFC 8200, RFC 2711, RFC 2675, RFC 768, RFC 9293; ICMPv6 is in `dissect_icmp6`. Fields are named as Wireshark
-4.0 names them. Left out: reassembly (a fragment is shown as far as it goes), IPv4 and ARP, the inside of AH and ESP,
-and programs' protocols over UDP and TCP, which are data here.
+4.0 names them. Left out: reassembly (a fragment is shown as far as it goes), IPv4 and ARP, the inside of ESP and
+IPComp, and programs' protocols over UDP and TCP, which are data here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from kamelab.capture.dissect_icmp6 import icmp6
 from kamelab.capture.tree import Cursor, Field, bytes_text
-from kamelab.wire import exthdr, ip6, tcp
+from kamelab.wire import ah, exthdr, ip6, tcp
 from kamelab.wire.buffer import Truncated, WireError
 from kamelab.wire.checksum import in6_cksum_ok
 from kamelab.wire.ether import ETHERTYPE_IPV6, ETHERTYPE_NAMES, mac_text
@@ -157,6 +157,8 @@ def _payload(cursor: Cursor, nxt: int, src: bytes, dst: bytes) -> None:
                 if more:
                     _first_fragment(cursor, nxt, src, dst)
                     return
+            case ip6.IPPROTO_AH:
+                nxt = _ah(cursor)
             case _:
                 _upper(cursor, nxt, src, dst)
                 return
@@ -170,6 +172,19 @@ def _upper(cursor: Cursor, nxt: int, src: bytes, dst: bytes) -> None:
             _udp(cursor, src, dst)
         case ip6.IPPROTO_TCP:
             _tcp(cursor, src, dst)
+        case ip6.IPPROTO_ESP:
+            with cursor.group("esp") as group:
+                spi = cursor.uint("esp.spi")
+                group.label += f", SPI 0x{spi:08x}, Sequence {cursor.uint('esp.sequence')}"
+            if cursor.left():
+                _data(cursor, "encrypted")
+        case ip6.IPPROTO_IPCOMP:
+            with cursor.group("ipcomp") as group:
+                inside = cursor.uint("ipcomp.next_header", ip6.PROTOCOL_NAMES)
+                cursor.uint("ipcomp.flags")
+                group.label += f", CPI {cursor.uint('ipcomp.cpi')}"
+            if cursor.left():
+                _data(cursor, f"{_protocol(inside)}, compressed")
         case ip6.IPPROTO_IPV6:
             cursor.depth += 1
             _ipv6(cursor)
@@ -298,6 +313,22 @@ def _fragment(cursor: Cursor) -> tuple[int, int, bool]:
         ident = cursor.uint("ipv6.fraghdr.ident")
         group.label = f"Fragment Header, offset {octets}, {'more follow' if more else 'the last'}, id 0x{ident:08x}"
     return nxt, offset, more
+
+
+def _ah(cursor: Cursor) -> int:
+    """An authentication header (RFC 4302 2): next header. The old form's ICV begins where the number is shown."""
+    with cursor.group("ah") as group:
+        start = cursor.pos
+        nxt = cursor.uint("ah.next_header", ip6.PROTOCOL_NAMES)
+        size = (cursor.uint("ah.length") + 2) << 2
+        cursor.octets("ah.reserved", 2)
+        spi = cursor.uint("ah.spi")
+        if size < ah.HEADER_LEN:
+            raise WireError(f"AH of {size} octets", start + 1)
+        group.label += f", SPI 0x{spi:08x}, Sequence {cursor.uint('ah.sequence')}"
+        if size > ah.HEADER_LEN:
+            cursor.octets("ah.icv", size - ah.HEADER_LEN)
+    return nxt
 
 
 # -- above IPv6 ------------------------------------------------------------------------------------------------------

@@ -190,6 +190,56 @@ def counter(network: Network, node: Node, check: schema.CounterCheck) -> Verdict
     return _within(value, check), str(value)
 
 
+def sa(network: Network, node: Node, check: schema.SaCheck) -> Verdict:
+    """``setkey -D``."""
+    seen = "no such association"
+    for row in tables.rows(node, "sas"):
+        if (
+            (check.src is None or same_address(row.src, check.src))
+            and (check.dst is None or same_address(row.dst, check.dst))
+            and check.protocol in (None, row.proto)
+            and check.spi in (None, row.spi)
+        ):
+            names = [name for name in (row.encryption, row.authentication) if name]
+            seen = f"{row.proto} spi {row.spi}, {row.mode}, {row.state}, {' '.join(names)}"
+            if (
+                check.mode in (None, row.mode)
+                and check.state in (None, row.state)
+                and check.algorithm in (None, *names)
+            ):
+                return True, seen
+    return False, seen
+
+
+def policy(network: Network, node: Node, check: schema.PolicyCheck) -> Verdict:
+    """``setkey -DP``."""
+    seen = "no such policy"
+    for row in tables.rows(node, "policies"):
+        if (
+            check.direction not in (None, row.direction)
+            or not _is_range(row.src, check.src)
+            or not _is_range(row.dst, check.dst)
+        ):
+            continue
+        seen = f"{row.direction} {row.action} {' '.join(row.requests)}".rstrip()
+        if (
+            check.action in (None, row.action)
+            and (check.request is None or check.request in row.requests)
+            and (check.protocol is None or any(one.startswith(f"{check.protocol}/") for one in row.requests))
+            and (check.mode is None or any(one.split("/")[1] == check.mode for one in row.requests))
+        ):
+            return True, seen
+    return False, seen
+
+
+def _is_range(row: str, wanted: str | None) -> bool:
+    """``2001:db8::/48[any]`` of a row is the wanted ``2001:db8::/48``, or ``2001:db8::``."""
+    if wanted is None:
+        return True
+    shown = row.partition("[")[0]
+    return same_address(shown if "/" in wanted else shown.partition("/")[0], wanted)
+
+
 def _within(value: int | str, check: schema.SysctlCheck | schema.CounterCheck) -> bool:
     if check.equals is not None and str(value) != str(check.equals):
         return False
@@ -210,5 +260,7 @@ READERS: dict[type[schema.CheckBase], Callable[[Network, Node, Any], Verdict]] =
     schema.AddressCheck: address,
     schema.SysctlCheck: sysctl,
     schema.CounterCheck: counter,
+    schema.SaCheck: sa,
+    schema.PolicyCheck: policy,
 }
 """Check struct to its reader."""

@@ -63,6 +63,23 @@ def _owner(timer: Timer) -> str:
     return str(name if name is not None else timer.owner.node.name)
 
 
+def _keys(node: Node) -> Iterator[Any]:
+    """What the key engine remembers besides its rows; counters and the flow cache of policies are no part of it."""
+    keys = node.keys
+    for sa in keys.sad:
+        yield (sa.ekey, sa.akey, sa.iv, sa.sadb_seq, sa.soft, sa.hard)
+    spd = keys.spd
+    yield (spd.order, spd.last_id, spd.last_reqid, keys.sad.born, keys.acquires.seq, keys.wake, keys.promiscuous)
+    for policy in spd:
+        yield [(request.sa.spi if request.sa is not None else 0) for request in policy.requests]
+    asked = (*keys.acquires.asked.items(), *keys.acquires.spasked.items())
+    yield [(index, one.seq, one.created, one.count) for index, one in asked]
+    yield (sorted(keys.registered.items()), node.key_sockets)
+    for so in node.sockets.values():
+        if so.policy is not None:
+            yield (so.sid, so.policy.get_bytes("in"), so.policy.get_bytes("out"))
+
+
 def _node(node: Node) -> Iterator[Any]:
     yield ("node", node.name, node.hostname, node.platform, sorted(node.sysctl.items()))
     yield sorted(node.counters().items())
@@ -104,4 +121,5 @@ def _node(node: Node) -> Iterator[Any]:
         yield [(at, piece) for at, piece, _ in queue.pieces]
     yield [(r.dst, r.plen, r.mtu_expire, r.locked) for r in node.routes.all() if r.mtu_expire or r.locked]
     yield (node.kernel_log, node.last_socket, node.default_interface, node.desync)
+    yield from _keys(node)
     yield (node.error_last, node.error_window, node.error_count, node.forward_log)

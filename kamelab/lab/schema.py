@@ -271,7 +271,7 @@ class AddressCheck(CheckBase, frozen=True, kw_only=True, tag="address"):
 
 
 class SaCheck(CheckBase, frozen=True, kw_only=True, tag="sa"):
-    """A security association, as `setkey -D` prints it. Known here, not built yet."""
+    """A security association, as `setkey -D` prints it. `algorithm` is one of its two; `state` as `mature`."""
 
     node: NodeName
     src: str | None = None
@@ -284,16 +284,16 @@ class SaCheck(CheckBase, frozen=True, kw_only=True, tag="sa"):
 
 
 class PolicyCheck(CheckBase, frozen=True, kw_only=True, tag="policy"):
-    """A security policy, as `setkey -DP` prints it. Known here, not built yet."""
+    """A security policy, as `setkey -DP` prints it. `action` is discard, none or ipsec; `request` is one of its
+    requests as programs write it, `esp/transport//require`. Of an address without `/length` any range that begins
+    there will do.
+    """
 
     node: NodeName
     src: str | None = None
     dst: str | None = None
     protocol: str | None = None
-    spi: int | None = None
     mode: str | None = None
-    state: str | None = None
-    algorithm: str | None = None
     direction: Literal["in", "out"] | None = None
     action: str | None = None
     request: str | None = None
@@ -413,9 +413,6 @@ CHECK_TYPES: dict[str, type[CheckBase]] = {
     str(kind.__struct_config__.tag): kind for kind in get_args(Check) if issubclass(kind, CheckBase)
 }
 """Check kind, as the file names it, to its struct; in the order of the documentation."""
-
-UNBUILT_CHECKS = frozenset({"sa", "policy"})
-"""Kinds that are part of the format but can't be judged by this version."""
 
 
 class Task(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -45,8 +45,11 @@ from kamelab.stack.netinet6 import (
 )
 from kamelab.stack.netinet6.frag6 import Reassembly
 from kamelab.stack.netinet6.nd6_state import DELAY, PROBE, REACHABLE
+from kamelab.stack.netipsec import ipsec6_input, keysock
+from kamelab.stack.netipsec.key import KeyEngine
 from kamelab.stack.packet import (
     Action,
+    Decapsulated,
     Forward,
     Output,
     Packet,
@@ -75,6 +78,9 @@ INET6SW: dict[int, Callable[[Node, Packet], Verdict]] = {
     ip6.IPPROTO_TCP: tcp_input.tcp6_input,
     ip6.IPPROTO_UDP: udp6.udp6_input,
     ip6.IPPROTO_NONE: dest6.nonext_input,
+    ip6.IPPROTO_ESP: ipsec6_input.esp6_input,
+    ip6.IPPROTO_AH: ipsec6_input.ah6_input,
+    ip6.IPPROTO_IPCOMP: ipsec6_input.ipcomp6_input,
 }
 """The protocol switch (KAME in6_proto.c inet6sw)."""
 
@@ -110,7 +116,11 @@ class Node:
         "inet6sw",
         "interfaces",
         "interfaces_by_index",
+        "ipsec",
         "kernel_log",
+        "key_sockets",
+        "key_wake",
+        "keys",
         "last_socket",
         "loopback",
         "name",
@@ -190,6 +200,13 @@ class Node:
         self.error_count = 0
         self.forward_log = -1
         self.expiry: Timer | None = None
+        self.keys = KeyEngine(self.sysctl, clock.epoch)
+        """Security associations and policies."""
+        self.key_sockets: list[int] = []
+        """PF_KEY sockets (`netipsec.keysock`)."""
+        self.key_wake: Timer | None = None
+        self.ipsec = False
+        """Packets have to be held against policies: there are some, or the default is to discard."""
         self.inet6sw = INET6SW
         self.interfaces: dict[str, Interface] = {}
         self.interfaces_by_index: dict[int, Interface] = {}
@@ -335,6 +352,8 @@ class Node:
     def counters(self) -> dict[str, int]:
         """All statistics, the fast path's share included."""
         stat = dict(self.stat)
+        if self.keys.stat.out_total or self.keys.stat.in_total:
+            stat.update(self.keys.stat.counters())
         fast = sum(self.fast.values())
         if fast:
             for name in ("ip6.total", "ip6.forward", "ip6.forward_cachehit"):
@@ -458,6 +477,8 @@ class Node:
             self.forward(pkt, verdict)
         elif isinstance(verdict, Reassembled):
             self._reassembled(pkt, verdict)
+        elif isinstance(verdict, Decapsulated):
+            self._decapsulated(pkt, verdict.whole)
         else:
             raise TypeError(f"no final verdict: {verdict!r}")
 
@@ -486,6 +507,24 @@ class Node:
             result = ("drop", "INTERNAL", [])
         self.finish(whole, result)
 
+    def _decapsulated(self, pkt: Packet, whole: Packet) -> None:
+        """The outer packet ends; the one inside begins, as a new packet that came by the same interface."""
+        trace = self.trace
+        whole.pid = trace.new_packet()
+        trace.cause = trace.record(
+            self.clock.now, self.name, pkt.iface.name, pkt.stage, pkt.pid, "deliver", "", "RFC 4301 5.2",
+            f"the tunnel ends: packet {whole.pid} was inside",
+        )  # fmt: skip
+        verdict: Verdict
+        try:
+            verdict = ip6_input.ip6_input(self, whole)
+        except WireError:
+            verdict = ("drop", "EXTHDR_TOOSHORT", [])
+        except Exception as error:
+            self.console(f"ip6_input: internal error: {error!r}")
+            verdict = ("drop", "INTERNAL", [])
+        self.finish(whole, verdict)
+
     def forward(self, pkt: Packet, verdict: Forward) -> None:
         """Send a received packet on; it may have to wait for the next hop's link-layer address."""
         iface = verdict.iface
@@ -494,6 +533,7 @@ class Node:
             self.perform(verdict.actions)
         if (
             iface is not pkt.iface
+            and not self.ipsec
             and not scope6.is_scoped(pkt.src)
             and not scope6.is_scoped(pkt.dst)
             and not iface.loopback
@@ -562,6 +602,14 @@ class Node:
         """A timer of a TCP socket."""
         self.perform(tcp_timer.tcp_timer(self, sid, which))
 
+    def key_timer(self) -> None:
+        """Lifetimes of security associations and policies."""
+        keysock.key_timer(self)
+
+    def ipsec_octets(self, count: int) -> bytes:
+        """Random octets for SPIs, IVs and padding, from this node's own stream."""
+        return self.streams.octets(f"{self.name}/ipsec", count)
+
     def expire_timer(self) -> None:
         """Lifetimes of routers, prefixes, addresses, host routes."""
         self.perform(nd6_rtr.expire(self))
@@ -604,7 +652,7 @@ class Node:
             mld6_v2.stop(iface)
         for queue in list(self.reassembly.values()):
             self.perform(frag6.frag6_free(self, queue, "NODE_OFF"))
-        for timer in (self.expiry, self.frag_slow):
+        for timer in (self.expiry, self.frag_slow, self.key_wake):
             if timer is not None:
                 timer.cancel()
         stream.power_off(self)

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
 
 
+DECRYPTED = 1
+"""It came out of ESP."""
+AUTH_DATA = 2
+"""ESP vouched for its payload."""
+AUTH_HEADER = 4
+"""AH vouched for all of it."""
+
+
 class Packet:
     """One IPv6 packet being received. ``src`` and ``dst`` carry embedded zones; ``data`` is as it came."""
 
@@ -29,6 +37,7 @@ class Packet:
         "hlim",
         "hold",
         "iface",
+        "ipsec",
         "jumbo",
         "lcast",
         "link_header",
@@ -73,6 +82,8 @@ class Packet:
         self.hold = 0
         """Number of its hold record while it waits."""
         self.stage = "ip6_input"
+        self.ipsec = 0
+        """Marks of ESP and AH: `DECRYPTED`, `AUTH_DATA`, `AUTH_HEADER`."""
         self.link_header = b""
         """The Ethernet header it came with."""
 
@@ -232,8 +243,17 @@ class Reassembled:
         self.pieces = pieces
 
 
+class Decapsulated:
+    """The verdict that a tunnel ends here: ``whole`` is the packet that was inside."""
+
+    __slots__ = ("whole",)
+
+    def __init__(self, whole: Packet) -> None:
+        self.whole = whole
+
+
 Action = Output | Release | Discard | Expired
-Verdict = int | tuple[str, str, "list[Action]"] | Forward | Reassembled
+Verdict = int | tuple[str, str, "list[Action]"] | Forward | Reassembled | Decapsulated
 
 
 def drop(reason: str, actions: list[Action] | None = None) -> tuple[str, str, list[Action]]:

@@ -14,6 +14,7 @@ from kamelab.stack import tables as _tables
 from kamelab.stack.net import bpf as _bpf
 from kamelab.stack.net import rtsock as _rtsock
 from kamelab.stack.netinet6 import nodeinfo as _nodeinfo
+from kamelab.stack.netipsec import keysock as _keysock
 from kamelab.stack.socket import ancillary as _ancillary
 from kamelab.stack.socket import options as _options
 from kamelab.stack.socket import sockets as _sockets
@@ -80,6 +81,10 @@ def socket(node: Node, pid: int, kind: str, proto: int) -> int:
         _stream.attach(node, _sockets.lookup(node, sid))
     if kind == "route":
         node.route_sockets.append(sid)
+    if kind == "key":
+        so = _sockets.lookup(node, sid)
+        so.rcvbuf = so.sndbuf = _keysock.SPACE
+        node.key_sockets.append(sid)
     return sid
 
 
@@ -130,6 +135,9 @@ def sendmsg(
     control: _ancillary.Control = (),
 ) -> int:
     """sendmsg(2); octets sent. ``pktinfo`` and ``hoplimit`` are short for their ``control`` items."""
+    if sid in node.key_sockets:
+        _keysock.key_output(node, sid, data)
+        return len(data)
     if pktinfo is not None:
         control = (("IPV6_PKTINFO", pktinfo), *control)
     if hoplimit is not None:
@@ -225,4 +233,5 @@ def close(node: Node, sid: int) -> None:
     if _sockets.lookup(node, sid).tcb is not None:
         node.perform(_stream.close(node, sid))
         return
+    _keysock.close(node, _sockets.lookup(node, sid))
     node.perform(_sockets.close(node, sid))

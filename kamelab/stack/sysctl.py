@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kamelab.core.errors import EINVAL, ENOENT, EPERM, Errno
 from kamelab.stack.netinet6.frag6 import frag6_limit
+from kamelab.stack.netipsec import keysock
 from kamelab.stack.socket import profiles
 
 if TYPE_CHECKING:
@@ -111,10 +112,37 @@ def _table() -> dict[str, Variable]:
         "ack_war_cnt": Variable(5),
         "ack_war_timewindow": Variable(1000),
     }
+    # The default of a level counts only as 1 (use) or 2 (require), of def_policy as 0 (discard) or not.
+    ipsec = {
+        "def_policy": Variable(1),
+        "esp_trans_deflev": Variable(1),
+        "esp_net_deflev": Variable(1),
+        "ah_trans_deflev": Variable(1),
+        "ah_net_deflev": Variable(1),
+        "ecn": Variable(0),
+        "debug": Variable(0, boolean=True),
+        "esp_randpad": Variable(-1),
+    }
+    key = {
+        "debug": Variable(0),
+        "spi_trycnt": Variable(1000),
+        "spi_minval": Variable(0x100),
+        "spi_maxval": Variable(0x0FFFFFFF),
+        "int_random": Variable(60),
+        "larval_lifetime": Variable(30),
+        "blockacq_count": Variable(10),
+        "blockacq_lifetime": Variable(20),
+        "esp_keymin": Variable(256),
+        "esp_auth": Variable(0),
+        "ah_keymin": Variable(128),
+        "preferred_oldsa": Variable(1),
+    }
     udp = {"maxdgram": Variable(9216), "recvspace": Variable(41600)}
     out = {"kern.hostname": Variable(""), "kern.ipc.somaxconn": Variable(128)}
     out.update({f"net.inet.udp.{name}": variable for name, variable in udp.items()})
     out.update({f"net.inet.tcp.{name}": variable for name, variable in tcp.items()})
+    out.update({f"net.key.{name}": variable for name, variable in key.items()})
+    out.update({f"net.inet6.ipsec6.{name}": variable for name, variable in ipsec.items()})
     out.update({f"net.inet6.ip6.{name}": variable for name, variable in ip6.items()})
     out.update({f"net.inet6.icmp6.{name}": variable for name, variable in icmp6.items()})
     return out
@@ -126,6 +154,11 @@ VARIABLES: dict[str, Variable] = _table()
 ALIASES: dict[str, str] = {
     "net.inet6.ip6.bindv6only": "net.inet6.ip6.v6only",
     "net.inet6.ip6.mapped_addr": "net.inet6.ip6.v6only",
+    **{
+        name.replace("net.inet6.ipsec6.", "net.inet.ipsec."): name
+        for name in VARIABLES
+        if name.startswith("net.inet6.ipsec6.")
+    },
 }
 """Names of other platforms for the same variable."""
 INVERSE = "net.inet6.ip6.mapped_addr"
@@ -141,7 +174,7 @@ class Sysctl(dict[str, int]):
     """A node's values: those set, and the defaults for the rest."""
 
     def __missing__(self, name: str) -> int:
-        return _NUMBERS[name]
+        return _NUMBERS[name] if name in _NUMBERS else self[ALIASES[name]]
 
 
 def sysctl_get(node: Node, name: str) -> int | str:
@@ -193,6 +226,8 @@ def sysctl_set(node: Node, name: str, value: int) -> int | str:
         raise Errno(EINVAL)
     node.sysctl[name] = value
     node.generation += 1
+    if short == "def_policy":
+        keysock.changed(node)
     if short == "maxfragpackets":
         frag6_limit(node)
     return old

@@ -12,6 +12,7 @@ from kamelab.stack.netinet6 import in6_addrsel, in6_ifstat, in6_prefix, nd6
 from kamelab.stack.netinet6.nd6_prefix import lifetime_left
 from kamelab.stack.netinet6.nd6_state import REACHABLE
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
+from kamelab.stack.netipsec.rows import PolicyRow, SaRow, policy_rows, sa_rows
 from kamelab.stack.socket import ports
 from kamelab.stack.views import (
     AddressRow,
@@ -233,7 +234,7 @@ def sockets(node: Node) -> tuple[SocketRow, ...]:
     """Every socket in order of creation."""
     rows = []
     for so in node.sockets.values():
-        if so.kind in ("bpf", "route"):
+        if so.kind in ("bpf", "route", "key"):
             continue
         proto = ports.family_name(node, so)
         local = ports.name_text(node, so.laddr, so.lport)
@@ -261,6 +262,16 @@ def _ndinterface(iface: Interface) -> NdInterfaceRow:
     )
 
 
+def sas(node: Node) -> tuple[SaRow, ...]:
+    """Security associations in the order of ``setkey -D``."""
+    return tuple(sa_rows(node.keys, node.text))
+
+
+def policies(node: Node) -> tuple[PolicyRow, ...]:
+    """Security policies in the order of ``setkey -DP``."""
+    return tuple(policy_rows(node.keys, node.text))
+
+
 TABLES: dict[str, Callable[[Node], tuple[Any, ...]]] = {
     "interfaces": interfaces,
     "addresses": addresses,
@@ -275,6 +286,8 @@ TABLES: dict[str, Callable[[Node], tuple[Any, ...]]] = {
     "addrctlpolicy": in6_addrsel.rows,
     "in6_ifstat": in6_ifstat.rows,
     "reassembly": in6_ifstat.reassembly,
+    "sas": sas,
+    "policies": policies,
 }
 """Tables by name."""
 

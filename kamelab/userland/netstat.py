@@ -1,7 +1,7 @@
 """netstat(1): routes, interfaces, sockets and statistics of a node, once or at intervals.
 
 KAME USAGE, KAME `netstat`. The layouts are in `netstat_lines`, the phrases in `netstat_stats`. Without ``-f`` or ``-p``
-everything there is for IPv6 is shown. Left out, each with a message: other families and IPsec, kernels that do not run
+everything there is for IPv6 is shown. Left out, each with a message: other families, kernels that do not run
 (``-M``, ``-N``).
 """
 
@@ -30,7 +30,7 @@ usage: netstat [-anlW] [-f family]
        netstat -m
 """
 
-_NOT_BUILT_PROTOCOLS: Final = frozenset({"ip", "icmp", "igmp", "ipsec", "ipsec6", "pfkey"})
+_NOT_BUILT_PROTOCOLS: Final = frozenset({"ip", "icmp", "igmp", "ipsec"})
 _OTHER_NAMES: Final = {"tcp6": "tcp", "udp": "udp6"}
 MAX_INTERVAL: Final = 86400
 """Seconds."""

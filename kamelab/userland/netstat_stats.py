@@ -3,7 +3,7 @@
 Rows and their order are those of KAME `netstat/inet6.c` and `inet.c` (struct ip6stat, icmp6stat, udpstat, tcpstat,
 rip6stat, pim6stat, mrt6stat); a counter that the kernel does not have shows as 0. The phrases are kamelab's own but for
 two that the seeds fix: ``with data size < data length`` and the mbuf block (KAME IMPLEMENTATION 1.7 and 1.9 (2001)).
-An interface's statistics are in `netstat_ifstats`. Left out: IPsec.
+An interface's statistics are in `netstat_ifstats`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from kamelab.stack.netinet6.in6_src import RULE_NAMES
+from kamelab.stack.netipsec.algorithms import AUTHS, COMPS, ENCS
 from kamelab.wire.icmp6 import type_name
+from kamelab.wire.pfkey import TYPE_NAMES
 
 
 class Counter(NamedTuple):
@@ -254,8 +256,55 @@ MRT6: tuple[Item, ...] = (
 )
 """``netstat -gs``; without a multicast router on the node all of them are 0."""
 
+IPSEC6: tuple[Item, ...] = (
+    Counter("ipsec6.in_success", "inbound packet{s} processed well"),
+    Counter("ipsec6.in_polvio", "inbound packet{s} refused by policy"),
+    Counter("ipsec6.in_nosa", "inbound packet{s} whose SPI is unknown"),
+    Counter("ipsec6.in_inval", "inbound packet{s} with a wrong length or padding"),
+    Counter("ipsec6.in_nomem", "inbound packet{s} lost for lack of memory"),
+    Counter("ipsec6.in_badspi", "inbound packet{s} whose SPI could not be read"),
+    Counter("ipsec6.in_ahreplay", "inbound packet{s} that failed AH's replay check"),
+    Counter("ipsec6.in_espreplay", "inbound packet{s} that failed ESP's replay check"),
+    Counter("ipsec6.in_ahauthsucc", "inbound packet{s} that AH vouched for"),
+    Counter("ipsec6.in_ahauthfail", "inbound packet{s} that AH did not vouch for"),
+    Histogram("ipsec6.in_ahhist", "AH input histogram:"),
+    Histogram("ipsec6.in_esphist", "ESP input histogram:"),
+    Histogram("ipsec6.in_comphist", "IPComp input histogram:"),
+    Counter("ipsec6.out_success", "outbound packet{s} processed well"),
+    Counter("ipsec6.out_polvio", "outbound packet{s} refused by policy"),
+    Counter("ipsec6.out_nosa", "outbound packet{s} without the association that they need"),
+    Counter("ipsec6.out_inval", "outbound packet{s} that could not be protected"),
+    Counter("ipsec6.out_nomem", "outbound packet{s} lost for lack of memory"),
+    Counter("ipsec6.out_noroute", "outbound packet{s} without a route for their tunnel"),
+    Histogram("ipsec6.out_ahhist", "AH output histogram:"),
+    Histogram("ipsec6.out_esphist", "ESP output histogram:"),
+    Histogram("ipsec6.out_comphist", "IPComp output histogram:"),
+)
+
+PFKEY: tuple[Item, ...] = (
+    Counter("pfkey.out_total", "request{s} from user land"),
+    Counter("pfkey.out_bytes", "octet{s} from user land"),
+    Histogram("pfkey.out_msgtype", "histogram by message type:"),
+    Counter("pfkey.invlen", "request{s} with a wrong length"),
+    Counter("pfkey.invver", "request{s} of a wrong version"),
+    Counter("pfkey.invmsgtype", "request{s} of an unknown type"),
+    Counter("pfkey.tooshort", "request{s} too short"),
+    Counter("pfkey.nomem", "request{s} lost for lack of memory"),
+    Counter("pfkey.dupext", "request{s} with an extension twice"),
+    Counter("pfkey.invexttype", "request{s} with an unknown extension"),
+    Counter("pfkey.invsatype", "request{s} of an unknown kind of association"),
+    Counter("pfkey.invaddr", "request{s} with wrong addresses"),
+    Counter("pfkey.in_total", "message{s} to user land"),
+    Counter("pfkey.in_bytes", "octet{s} to user land"),
+    Histogram("pfkey.in_msgtype", "histogram by message type:"),
+    Counter("pfkey.in_one", "message{s} to one socket"),
+    Counter("pfkey.in_all", "message{s} to all sockets"),
+    Counter("pfkey.in_registered", "message{s} to registered sockets"),
+)
+
 PROTOCOLS: dict[str, tuple[Item, ...]] = {
-    "ip6": IP6, "icmp6": ICMP6, "udp6": UDP6, "tcp": TCP, "rip6": RIP6, "pim6": PIM6
+    "ip6": IP6, "icmp6": ICMP6, "udp6": UDP6, "tcp": TCP, "rip6": RIP6, "pim6": PIM6,
+    "ipsec6": IPSEC6, "pfkey": PFKEY,
 }  # fmt: skip
 """The statistics there are, in the order in which ``netstat -s`` prints them."""
 
@@ -317,11 +366,22 @@ def _numbered(key: str, counters: Mapping[str, int]) -> list[tuple[int, int]]:
     return sorted(pairs)
 
 
+_NAMES: dict[str, Mapping[int, str]] = {
+    "ip6.nxthist": NEXT_HEADERS,
+    **{f"ipsec6.{way}_ahhist": {0: "none", **{one: row.name for one, row in AUTHS.items()}} for way in ("in", "out")},
+    **{f"ipsec6.{way}_esphist": {0: "none", **{one: row.name for one, row in ENCS.items()}} for way in ("in", "out")},
+    **{f"ipsec6.{way}_comphist": {one: row.name for one, row in COMPS.items()} for way in ("in", "out")},
+    **{f"pfkey.{way}_msgtype": dict(enumerate(TYPE_NAMES)) for way in ("in", "out")},
+}
+"""What the rows of histograms are called; those that are not here are of ICMPv6 types."""
+
+
 def _histogram(item: Histogram, counters: Mapping[str, int]) -> list[str]:
     rows = []
     for number, value in _numbered(item.key, counters):
         if value:
-            name = NEXT_HEADERS.get(number, f"#{number}") if item.key == "ip6.nxthist" else type_name(number)
+            names = _NAMES.get(item.key)
+            name = type_name(number) if names is None else names.get(number, f"#{number}")
             rows.append(f"\t\t{name}: {value}")
     return [f"\t{item.title}", *rows] if rows else []
 

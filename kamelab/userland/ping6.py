@@ -2,7 +2,7 @@
 
 KAME `ping6.c`, KAME USAGE, RFC 4443 4, RFC 4620. The number at the start of a reply line is the length of the ICMPv6
 message. The command line is in `ping6_options`, words about what came in `ping6_print`, queries in `ping6_nodeinfo`.
-Left out, with a message: IPsec policies (-P). The counters and the table of replies seen live in one `Ping`, so that a
+The counters and the table of replies seen live in one `Ping`, so that a
 long run can be restored.
 """
 
@@ -13,7 +13,7 @@ from math import sqrt
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
-from kamelab.userland import ping6_nodeinfo, probe
+from kamelab.userland import ipsec_policy, ping6_nodeinfo, probe
 from kamelab.userland.getopt import Fault
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo, if_nametoindex
 from kamelab.userland.ping6_options import ECHO_LEN, TIMESTAMP_LEN, USAGE, Options, fill, parse
@@ -143,6 +143,13 @@ def _begin(proc: Proc, options: Options) -> Ping:
             proc.setsockopt(fd, name, value)
         except Errno as error:
             raise Fault(f"setsockopt({name}): {error}") from None
+    for policy in options.policies:
+        try:
+            proc.setsockopt(fd, "IPV6_IPSEC_POLICY", ipsec_policy.ipsec_set_policy(proc, policy))
+        except ipsec_policy.PolicyError as error:
+            raise Fault(f"{error}") from None
+        except Errno as error:
+            raise Fault(f"Unable to set IPsec policy: {error}") from None
     first, first_zone = hops[0] if hops else (addr, zone)
     try:
         src, src_zone = probe.source(proc, first, first_zone, ifindex, own)

@@ -51,6 +51,8 @@ class Options:
     minmtu: int = 1
     """IPV6_USE_MIN_MTU: 1 always 1280, -1 for multicast only, 0 never (RFC 3542 11.1)."""
     pattern: bytes = b""
+    policies: list[str] = field(default_factory=list)
+    """IPsec policies in words (-P)."""
     quiet: bool = False
     source: str = ""
     size: int = 8
@@ -112,7 +114,7 @@ def parse(argv: list[str]) -> Options:
             case "-n":
                 out.names = False
             case "-P":
-                raise Fault("-P: IPsec policies are not built yet")
+                out.policies.append(value)
             case "-p":
                 out.pattern = _pattern(value)
             case "-q":

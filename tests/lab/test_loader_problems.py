@@ -175,7 +175,6 @@ def test_ten_kinds_of_broken_lab(old: str, new: str, message: str) -> None:
         ('sysctl."net.inet6.ip6.dad_count"', "sysctl.net.inet6.ip6.dad_count", 16, "sysctl.net", "needs quotes"),
         ('"packet"', '"packets"', 24, "tasks[1].checks[1].kind", "expected a kind of check, one of neighbor,"),
         ('kind = "packet"', "max = 1", 23, "tasks[1].checks[1].kind", "missing: this key is required"),
-        ('kind = "packet"', 'kind = "sa"', 24, "checks[1].kind", "check kind 'sa' is not built yet"),
         ("icmpv6.type == 128", "icmpv6.tpye == 128", 25, "checks[1].filter", "unknown field 'icmpv6.tpye' at column 1"),
         ('within = "1s"', "min = 2\nmax = 1", 27, "checks[1].max", "expected 2, the value of min, or more"),
         ('within = "1s"', 'node = "h3"', 26, "checks[1].node", "expected a node of this lab (it has h1, r1)"),

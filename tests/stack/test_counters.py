@@ -21,6 +21,7 @@ import test_h_figures
 import test_h_overlaps
 import test_h_source_route
 import test_i_errors
+import test_ipsec_drops
 import test_kprivacy
 import test_mld
 import test_ns_na
@@ -99,6 +100,14 @@ BY_STORY: tuple[tuple[Story, str], ...] = (
      "ip6.fragtimeout icmp6.error.3.1 icmp6.error icmp6.outhist"),
     (test_h_overlaps.test_a_lowered_limit_evicts_the_oldest_packets_at_the_next_tick, "ip6.fragoverflow"),
     (test_h_figures.test_fragments_both_ways, "ip6.fragments ip6.reassembled ip6.fragmented ip6.ofragments"),
+    (test_ipsec_drops.everything_arrives_well,
+     "ipsec6.in_success ipsec6.in_ahauthsucc ipsec6.in_ahhist ipsec6.in_esphist ipsec6.in_comphist"
+     " ipsec6.out_success ipsec6.out_ahhist ipsec6.out_esphist ipsec6.out_comphist"),
+    (test_ipsec_drops.a_tunnel_that_leads_nowhere, "ipsec6.out_noroute"),
+    (test_ipsec_drops.a_daemon_asks,
+     "pfkey.out_total pfkey.out_bytes pfkey.out_msgtype pfkey.in_total pfkey.in_bytes pfkey.in_msgtype pfkey.in_one"
+     " pfkey.in_all pfkey.in_registered pfkey.invlen pfkey.invver pfkey.invmsgtype pfkey.tooshort pfkey.dupext"
+     " pfkey.invexttype pfkey.invsatype pfkey.invaddr"),
     (test_redirect.test_the_sender_is_told_of_a_better_first_hop_after_its_packet_was_forwarded,
      "ip6.redirectsent icmp6.error.137.0"),
     (test_h_figures.test_lo0_passes_on_what_was_made_of_two_mbufs, "ip6.m1 ip6.m2m ip6.mext1 ip6.mext2m"),
@@ -188,7 +197,10 @@ BY_STORY: tuple[tuple[Story, str], ...] = (
 NOT_HERE: dict[str, str] = {
     "ip6.rawout": "no socket brings its own IPv6 header (RFC 3542 3 has no IPV6_HDRINCL); KAME never counted it either",
     "ip6.sources_rule.4": "home addresses come with Mobile IPv6",
-    "icmp6.error.1.1": "nothing forbids yet: it comes with IPsec policies",
+    "icmp6.error.1.1": "nothing forbids with a word: what an IPsec policy refuses ends in silence",
+    **{f"ipsec6.{name}": "memory does not run out" for name in ("in_nomem", "out_nomem")},
+    "ipsec6.in_badspi": "an SPI is always there to be read",
+    "pfkey.nomem": "memory does not run out",
     **{item.key: "there is no PIM yet" for item in netstat_stats.PIM6 if isinstance(item, netstat_stats.Counter)},
     **{item.key: "nothing routes multicast yet" for item in netstat_stats.MRT6
        if isinstance(item, netstat_stats.Counter)},

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from test_ipsec_drops import IPSEC_STORIES
 from test_tcp_attacks import TCP_STORIES
 from wires import (
     ALLNODES,
@@ -467,6 +468,7 @@ STORIES: dict[str, Story] = {
     "UDP_NOPORT_MULTICAST": to_group(datagram(STRANGER, ALLNODES)),
     "SOCK_FULL": socket_full,
     **TCP_STORIES,
+    **IPSEC_STORIES,
 }
 
 SUPPRESSIONS = {"ICMP6_SUPPRESSED", "ICMP6_SUPPRESSED_GROUP", "ICMP6_RATELIMIT"}

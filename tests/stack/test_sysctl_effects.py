@@ -392,9 +392,13 @@ ELSEWHERE = {
     "kern.hostname",
     "kern.ipc.somaxconn",
     *("net.inet.udp.maxdgram", "net.inet.udp.recvspace"),
+    *(name for name in VARIABLES if name.startswith(("net.key.", "net.inet6.ipsec6."))),
     *(name for name in VARIABLES if name.startswith("net.inet.tcp.")),
 }
-"""TCP (test_tcp_*), fragments, path MTU, groups, node information, ports and buffers: told in other files."""
+"""TCP (test_tcp_*), fragments, path MTU, groups, node information, ports and buffers: told in other files.
+
+What IPsec has is told in tests/netipsec.
+"""
 
 NOT_YET = {
     IP6 + "keepfaith": "the faith interface is of the translator's issue",

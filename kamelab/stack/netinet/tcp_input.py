@@ -44,7 +44,8 @@ from kamelab.stack.netinet.tcp_subr import (
 )
 from kamelab.stack.netinet.tcp_var import WIRE, SynEntry, Tcb, near
 from kamelab.stack.netinet6.icmp6_error import icmp6_error
-from kamelab.stack.packet import Action, Packet, Verdict, deliver, drop
+from kamelab.stack.netipsec import ipsec6_input
+from kamelab.stack.packet import DECRYPTED, Action, Packet, Verdict, deliver, drop
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire import in6, tcp
 from kamelab.wire.checksum import in6_cksum_ok
@@ -76,7 +77,7 @@ def tcp6_input(node: Node, pkt: Packet) -> Verdict:
             "TCP_ANYCAST",
             icmp6_error(
                 node, pkt.iface, data[: pkt.end], icmp.DST_UNREACH, icmp.UNREACH_ADDR, 0, rx_iface=pkt.iface,
-                lcast=pkt.lcast,
+                lcast=pkt.lcast, decrypted=bool(pkt.ipsec & DECRYPTED),
             ),
         )  # fmt: skip
     octets = data[pkt.off : pkt.end]
@@ -94,6 +95,8 @@ def tcp6_input(node: Node, pkt: Packet) -> Verdict:
     tcb = node.tcp_conns.get(b"%b%b%b" % (dst, src, octets[:4]))
     if tcb is None:
         return _no_connection(node, pkt, octets, hlen)
+    if node.ipsec and ipsec6_input.rejected(node, pkt, tcb.so.policy, IPPROTO_TCP, sport, dport):
+        return drop("IPSEC_POLICY")
     length = size - hlen
     if (
         tcb.state == ESTABLISHED
@@ -188,6 +191,8 @@ def _no_connection(node: Node, pkt: Packet, octets: bytes, hlen: int, after: int
     listener = find_listener(node, pkt.dst, dport)
     if listener is None:
         return drop("TCP_NOPORT", reset(node, pkt.src, pkt.dst, octets, _space(octets, hlen)))
+    if node.ipsec and ipsec6_input.rejected(node, pkt, listener.so.policy, IPPROTO_TCP, sport, dport):
+        return drop("IPSEC_POLICY")
     key = b"%b%b%b" % (pkt.dst, pkt.src, octets[:4])
     entry = listener.syn.get(key)
     if entry is not None:
@@ -444,7 +449,7 @@ def mtudisc(node: Node, faddr: bytes, size: int) -> list[Action]:
     for tcb in list(node.tcp_conns.values()):
         if tcb.faddr != faddr or tcb.state in (SYN_SENT, SYN_RECEIVED, TIME_WAIT):
             continue
-        room = data_room(tcb, size)
+        room = data_room(node, tcb, size)
         if room >= tcb.mss:
             continue
         node.stat["tcp.mturesent"] += 1

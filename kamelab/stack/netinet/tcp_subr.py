@@ -14,6 +14,7 @@ from kamelab.stack.netinet.tcp_state import CLOSED, LISTEN, SYN_RECEIVED, SYN_SE
 from kamelab.stack.netinet.tcp_var import MAX_MSS, MAX_SCALE, MAX_WINDOW, MIN_MSS, ORPHAN_LIMIT, WIRE, Tcb, near
 from kamelab.stack.netinet6 import ip6_output
 from kamelab.stack.netinet6.scope6 import in6_setscope
+from kamelab.stack.netipsec import ipsec6_output, keysock
 from kamelab.stack.packet import Action, Output
 from kamelab.stack.socket import ancillary, ports
 from kamelab.wire import exthdr, tcp
@@ -60,6 +61,11 @@ def initial(node: Node, key: bytes) -> tuple[int, int, int]:
 # -- segment sizes ---------------------------------------------------------------------------------------------------
 
 
+def ipsec_overhead(node: Node, tcb: Tcb) -> int:
+    """Octets that IPsec headers of this connection's policy take from each segment."""
+    return ipsec6_output.tcp_overhead(node, tcb.laddr, tcb.faddr, tcb.lport, tcb.fport, tcb.so.policy)
+
+
 def offer(node: Node, dst: bytes) -> int:
     """The MSS option that this node sends: what the interface towards ``dst`` can take in (RFC 9293 3.7.1)."""
     try:
@@ -82,12 +88,13 @@ def path_mss(node: Node, dst: bytes) -> int:
 def tcp_mss(node: Node, tcb: Tcb) -> None:
     """Set the segment size from the peer's option, the path and our options (BSD tcp_mss)."""
     peer = max(tcb.peer_mss, MIN_MSS) if tcb.peer_mss else node.sysctl["net.inet.tcp.v6mssdflt"]
-    tcb.mss = data_room(tcb, min(peer, path_mss(node, tcb.faddr)))
+    tcb.mss = data_room(node, tcb, min(peer, path_mss(node, tcb.faddr)))
 
 
-def data_room(tcb: Tcb, size: int) -> int:
+def data_room(node: Node, tcb: Tcb, size: int) -> int:
     """Octets of data in a segment for which there is room for ``size`` behind its fixed headers (RFC 9293 3.7.1)."""
-    return max(size - ancillary.headers(tcb.so) - (12 if tcb.stamps else 0), MIN_MSS - 12)
+    size -= ancillary.headers(tcb.so) + ipsec_overhead(node, tcb)
+    return max(size - (12 if tcb.stamps else 0), MIN_MSS - 12)
 
 
 def scale_for(space: int) -> int:
@@ -169,6 +176,7 @@ def forget(node: Node, tcb: Tcb) -> None:
     """The socket goes, and its port."""
     disarm(tcb)
     node.tcp_orphans.pop(tcb.sid, None)
+    keysock.close(node, tcb.so)
     node.sockets.pop(tcb.sid, None)
     ports.give_back(node, tcb.so)
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from kamelab.stack.netinet6 import dest6, in6_ifstat, ip6_forward, mld6, raw_ip6
 from kamelab.stack.netinet6.icmp6_error import icmp6_error
 from kamelab.stack.netinet6.scope6 import has_embedded, in6_setscope
-from kamelab.stack.packet import Packet, Verdict, deliver, drop
+from kamelab.stack.netipsec import ipsec6_input
+from kamelab.stack.packet import DECRYPTED, Packet, Verdict, deliver, drop
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire import in6
 from kamelab.wire.exthdr import RTALERT_MLD
-from kamelab.wire.ip6 import IPPROTO_HOPOPTS, IPPROTO_IPV4, IPPROTO_IPV6
+from kamelab.wire.ip6 import IPPROTO_HOPOPTS, IPPROTO_ICMPV6, IPPROTO_IPV4, IPPROTO_IPV6
 
 if TYPE_CHECKING:
     from kamelab.stack.node import Node
@@ -116,7 +117,7 @@ def ip6_input(node: Node, pkt: Packet) -> Verdict:
         if verdict.__class__ is not int:
             return verdict
         nxt = verdict
-        pkt.headers = 1
+        pkt.headers += 1
         if plen == 0:
             # Only here (RFC 2675 3): a packet of nothing but its header is a packet (RFC 8200 4.7).
             if not pkt.jumbo:
@@ -151,12 +152,21 @@ def header_loop(node: Node, pkt: Packet, nxt: int) -> Verdict:
         if pkt.off > MCLBYTES - 8:
             return drop("EXTHDR_TOOLONG")
         handler = switch.get(nxt)
+        if node.ipsec and nxt == IPPROTO_ICMPV6 and _icmp6_rejected(node, pkt):
+            return drop("IPSEC_POLICY")
         if handler is None:
             return unknown_header(node, pkt, nxt)
         verdict = handler(node, pkt)
         if verdict.__class__ is not int:
             return verdict
         nxt = verdict
+
+
+def _icmp6_rejected(node: Node, pkt: Packet) -> bool:
+    """The last header, if no protocol with ports of its own asks for itself (KAME ip6_input PR_LASTHDR)."""
+    at = pkt.off
+    kind, code = (pkt.data[at], pkt.data[at + 1]) if at + 2 <= pkt.end else (0, 0)
+    return ipsec6_input.rejected(node, pkt, None, IPPROTO_ICMPV6, kind, code)
 
 
 def unknown_header(node: Node, pkt: Packet, nxt: int) -> Verdict:
@@ -181,5 +191,6 @@ def unknown_header(node: Node, pkt: Packet, nxt: int) -> Verdict:
             pkt.nxt_at,
             rx_iface=None if pkt.iface.loopback else pkt.iface,
             lcast=pkt.lcast or pkt.dst[0] == 0xFF,
+            decrypted=bool(pkt.ipsec & DECRYPTED),
         ),
     )

@@ -2,7 +2,8 @@
 
 ``ip6_output`` prepares; the node transmits. It imports neither neighbour discovery nor ICMPv6. On the wire the headers
 are in the order hop-by-hop, destination options for each node of a source route, routing, fragment, destination
-options, upper layer. Left out: IPsec, forwarding of own multicast.
+options, upper layer. Where there are policies (`netipsec`) a packet is made whole, protected, and only then cut into
+fragments. Left out: forwarding of own multicast.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from kamelab.core.errors import EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, E
 from kamelab.stack.netinet6 import in6_ifstat, in6_src
 from kamelab.stack.netinet6.jumbo import NOT_JUMBO, jumbo_header
 from kamelab.stack.netinet6.scope6 import in6_clearscope, in6_setscope, is_scoped, zone_of
+from kamelab.stack.netipsec import ipsec6_output
+from kamelab.stack.netipsec.headers6 import insertion
 from kamelab.stack.packet import Output
 from kamelab.wire import in6, ip6
 from kamelab.wire.buffer import WireError
@@ -221,7 +224,20 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
         nxt = IPPROTO_DSTOPTS
     node.stat["ip6.localout"] += 1
     packets: list[bytes] | None
-    if (
+    secured = _secured(node, out, src, dst, hop, rthdr, hlim, nxt, payload, iface) if node.ipsec else None
+    if isinstance(secured, ipsec6_output.Refused):
+        out.errno = secured.errno
+        return secured.reason
+    if secured is not None:
+        if secured.dst is not None:
+            try:
+                iface, nexthop, mtu = outgoing(node, secured.dst, None)
+            except Errno as error:
+                node.stat["ipsec6.out_noroute"] += 1
+                out.errno = error.number
+                return "OUT_NOROUTE"
+        packets = _cut(node, out, secured.packet, mtu, iface)
+    elif (
         not (out.hop_by_hop or rthdr or out.minmtu)
         and mtu >= MIN_MTU
         and len(payload) + 40 <= min(mtu, iface.ipv6_mtu(), MAX_PAYLOAD)
@@ -240,6 +256,70 @@ def ip6_output(node: Node, out: Output) -> Prepared | str:
         out.errno = EMSGSIZE
         return "OUT_TOOBIG"
     return Prepared(iface, nexthop, packets)
+
+
+def _secured(
+    node: Node,
+    out: Output,
+    src: bytes,
+    dst: bytes,
+    hop: bytes | None,
+    rthdr: bytes,
+    hlim: int,
+    nxt: int,
+    payload: bytes,
+    iface: Interface,
+) -> ipsec6_output.Protected | ipsec6_output.Refused | None:
+    """The whole packet as its policy wants it; None where it leaves as it is."""
+    so = node.sockets.get(out.socket)
+    flow = ipsec6_output.flow_of(src, dst, out.nxt, out.payload)
+    own = so.policy if so is not None else None
+    policy = ipsec6_output.decide(node, "out", flow, own, iface.name, node.trace.packet)
+    if policy.action == "discard":
+        return ipsec6_output.protect(node, policy, b"", src, dst)
+    if policy.action != "ipsec":
+        return None
+    if len(payload) + len(out.hop_by_hop) + len(rthdr) + len(out.rthdrdstopts) > MAX_PAYLOAD:
+        # No IPsec on jumbograms.
+        return ipsec6_output.Refused("IPSEC_OUT_INVAL", EMSGSIZE)
+    first, body = _unfragmentable(out.hop_by_hop, out, rthdr).before(nxt, payload)
+    to = in6_clearscope(dst) if hop is None else hop
+    packet = ip6.build(in6_clearscope(src), to, first, body, hlim=hlim, tclass=out.tclass, flow=out.flow)
+    return ipsec6_output.protect(node, policy, packet, src, dst)
+
+
+def _cut(node: Node, out: Output, packet: bytes, mtu: int, iface: Interface) -> list[bytes] | None:
+    """A protected packet as it leaves: whole, or in fragments; None: too big."""
+    ifmtu = iface.ipv6_mtu()
+    always = mtu < MIN_MTU <= ifmtu
+    if always or (out.minmtu and mtu > MIN_MTU):
+        mtu = MIN_MTU
+    mtu = min(mtu, ifmtu)
+    if not always and len(packet) <= (ifmtu if out.dontfrag else mtu):
+        return [packet]
+    at, off = insertion(packet)
+    if out.dontfrag:
+        return None
+    head = b"%b%c%b" % (packet[:at], IPPROTO_FRAGMENT, packet[at + 1 : off])
+    return _fragments(node, head, packet[at], packet[off:], mtu, iface)
+
+
+def _fragments(node: Node, head: bytes, nxt: int, payload: bytes, mtu: int, iface: Interface) -> list[bytes] | None:
+    """Fragments that repeat ``head``, headers whose last next header is the fragment header's; None: no room."""
+    room = (mtu - len(head) - 8) // 8 * 8
+    if mtu < MIN_MTU or room < 8:
+        return None
+    ident = node.streams.bits64(f"{node.name}/frag") & 0xFFFFFFFF
+    packets = []
+    for offset in range(0, len(payload), room):
+        piece = payload[offset : offset + room]
+        body = head[40:] + build_fragment(nxt, offset, offset + room < len(payload), ident) + piece
+        packets.append(b"%b%b%b%b" % (head[:4], len(body).to_bytes(2, "big"), head[6:40], body))
+    node.stat["ip6.fragmented"] += 1
+    node.stat["ip6.ofragments"] += len(packets)
+    in6_ifstat.count(iface, "out_fragok")
+    in6_ifstat.count(iface, "out_fragcreat", len(packets))
+    return packets
 
 
 Fields = tuple[bytes, bytes, int, int, int]
@@ -273,21 +353,11 @@ def _packets(
     if not always and size + 40 <= (ifmtu if out.dontfrag else mtu):
         nxt, payload = head.before(nxt, payload)
         return [ip6.build(src, dst, nxt, payload, hlim=hlim, tclass=tclass, flow=flow)]
-    room = (mtu - 40 - len(head.octets) - 8) // 8 * 8
-    if out.dontfrag or mtu < MIN_MTU or room < 8:
+    if out.dontfrag:
         return None
-    ident = node.streams.bits64(f"{node.name}/frag") & 0xFFFFFFFF
-    packets = []
-    for offset in range(0, len(payload), room):
-        piece = payload[offset : offset + room]
-        fragment = build_fragment(nxt, offset, offset + room < len(payload), ident) + piece
-        first, body = head.before(IPPROTO_FRAGMENT, fragment)
-        packets.append(ip6.build(src, dst, first, body, hlim=hlim, tclass=tclass, flow=flow))
-    node.stat["ip6.fragmented"] += 1
-    node.stat["ip6.ofragments"] += len(packets)
-    in6_ifstat.count(iface, "out_fragok")
-    in6_ifstat.count(iface, "out_fragcreat", len(packets))
-    return packets
+    first, body = head.before(IPPROTO_FRAGMENT, b"")
+    whole = ip6.build(src, dst, first, body, hlim=hlim, tclass=tclass, flow=flow)
+    return _fragments(node, whole, nxt, payload, mtu, iface)
 
 
 def _jumbogram(out: Output, fields: Fields, rthdr: bytes, nxt: int, payload: bytes) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
+from kamelab.stack.netipsec import ipsec6_input
 from kamelab.stack.packet import Packet
 from kamelab.stack.socket.message import Message
 from kamelab.stack.socket.sockets import append
@@ -36,6 +37,9 @@ def rip6_input(node: Node, pkt: Packet, payload: bytes, proto: int = IPPROTO_ICM
         if pkt.dst[0] == 0xFF and not so.hears(pkt.dst, pkt.iface) and not _kernel_group(pkt):
             continue
         matched = True
+        if node.ipsec and ipsec6_input.rejected(node, pkt, so.policy, proto):
+            node.stat["ipsec6.in_polvio"] += 1
+            continue
         if plain is None:
             plain = sa6_recoverscope(pkt.src)
             dst = sa6_recoverscope(pkt.dst)[0]

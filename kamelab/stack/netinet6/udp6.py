@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from kamelab.stack.netinet6.icmp6_ctl import connected, ctlerror, prc
 from kamelab.stack.netinet6.icmp6_error import icmp6_error
 from kamelab.stack.netinet6.scope6 import sa6_recoverscope
-from kamelab.stack.packet import Packet, Verdict, deliver, drop
+from kamelab.stack.netipsec import ipsec6_input
+from kamelab.stack.packet import DECRYPTED, Packet, Verdict, deliver, drop
 from kamelab.stack.socket.message import Message
 from kamelab.stack.socket.sockets import append
 from kamelab.wire import icmp6 as icmp
@@ -44,14 +45,19 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
     tclass = (pkt.data[0] & 0x0F) << 4 | pkt.data[1] >> 4
     message = Message(segment[8:], src, header.sport, zone, dst, pkt.iface.index, pkt.hlim, tclass, node.clock.now)
     if pkt.dst[0] == 0xFF:
-        taken = full = 0
+        taken = full = refused = 0
         for sid in node.udp_ports.get(header.dport, ()):
             so = node.sockets[sid]
             if so.hears(pkt.dst, pkt.iface, pkt.src) and _matches(pkt, header.sport, so.laddr, so.faddr, so.fport):
-                if append(node, so, message, pkt):
+                if node.ipsec and ipsec6_input.rejected(node, pkt, so.policy, IPPROTO_UDP, header.sport, header.dport):
+                    refused += 1
+                elif append(node, so, message, pkt):
                     taken += 1
                 else:
                     full += 1
+        if not taken and refused:
+            return drop("IPSEC_POLICY")
+        node.stat["ipsec6.in_polvio"] += refused
         if not taken:
             return drop("SOCK_FULL" if full else "UDP_NOPORT_MULTICAST")
         node.stat["udp6.fullsock"] += full
@@ -65,6 +71,9 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
             if score > best_score:
                 best, best_score = sid, score
     if best:
+        own = node.sockets[best].policy
+        if node.ipsec and ipsec6_input.rejected(node, pkt, own, IPPROTO_UDP, header.sport, header.dport):
+            return drop("IPSEC_POLICY")
         if not append(node, node.sockets[best], message, pkt):
             return drop("SOCK_FULL")
         return deliver(f"port {header.dport}")
@@ -81,6 +90,7 @@ def udp6_input(node: Node, pkt: Packet) -> Verdict:
             0,
             rx_iface=pkt.iface,
             lcast=pkt.lcast,
+            decrypted=bool(pkt.ipsec & DECRYPTED),
         ),
     )
 

@@ -100,6 +100,20 @@ class PfkeyStat:
         self.in_msgtype = [0] * (pfkey.SADB_MAX + 1)
         self.in_msgtarget = {ONE: 0, ALL: 0, REGISTERED: 0}
 
+    def counters(self) -> dict[str, int]:
+        """All that are not 0, by the names that netstat's table has."""
+        out = {
+            "out_total": self.out_total,
+            "out_bytes": self.out_bytes,
+            "in_total": self.in_total,
+            "in_bytes": self.in_bytes,
+            **self.refused,
+            **{f"out_msgtype.{kind}": count for kind, count in enumerate(self.out_msgtype)},
+            **{f"in_msgtype.{kind}": count for kind, count in enumerate(self.in_msgtype)},
+            **{f"in_{target}": count for target, count in self.in_msgtarget.items()},
+        }
+        return {f"pfkey.{name}": count for name, count in out.items() if count}
+
 
 class Ask(NamedTuple):
     """One message from user land on its way through the engine."""

@@ -5,7 +5,8 @@ number instead of a value switch the receiving of that item, as IPV6_RECVPKTINFO
 IPV6_BINDV6ONLY is IPV6_V6ONLY, RFC 2133's IPV6_ADD_MEMBERSHIP is IPV6_JOIN_GROUP. On TCP sockets IPV6_DONTFRAG and
 IPV6_RECVPATHMTU are taken and have no effect (KAME IMPLEMENTATION 1.16 (2001)).
 
-Left out: IPV6_HDRINCL, which RFC 3542 3 does not have; IPV6_IPSEC_POLICY.
+Left out: IPV6_HDRINCL, which RFC 3542 3 does not have. IPV6_IPSEC_POLICY takes and gives ``sadb_x_policy``
+in binary form, as ipsec_set_policy(3) makes it; it answers with the outbound one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from kamelab.core.errors import (
 )
 from kamelab.stack.netinet6 import mld6
 from kamelab.stack.netinet6.scope6 import in6_setscope, sa6_recoverscope
+from kamelab.stack.netipsec import keysock
+from kamelab.stack.netipsec.spd import SocketPolicy
 from kamelab.stack.socket import ancillary, msfilter, ports, profiles, stream
 from kamelab.stack.socket.sockets import Socket, lookup, path_mtu
 from kamelab.wire import in6
@@ -131,6 +134,8 @@ def setsockopt(node: Node, sid: int, name: str, value: Any) -> list[Action]:
             so.rcvbuf = size
         else:
             so.sndbuf = size
+    elif name == "IPV6_IPSEC_POLICY":
+        keysock.set_policy(node, so, bytes(value))
     elif name in stream.OPTIONS:
         return stream.setsockopt(node, so, name, value)
     elif name in _RAW_ONLY:
@@ -201,6 +206,8 @@ def getsockopt(node: Node, sid: int, name: str) -> Any:
             raise Errno(ENOTCONN)
         addr, zone = sa6_recoverscope(so.faddr)
         return addr, zone, path_mtu(node, so)
+    if name == "IPV6_IPSEC_POLICY":
+        return (so.policy or SocketPolicy()).get_bytes("out")
     if name in stream.OPTIONS:
         return stream.getsockopt(so, name)
     if name in _RAW_ONLY:

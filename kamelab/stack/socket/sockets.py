@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from kamelab.stack.interface import Interface
     from kamelab.stack.netinet.tcp_var import Tcb
+    from kamelab.stack.netipsec.spd import SocketPolicy
     from kamelab.stack.node import Node
     from kamelab.stack.state import Filter
 
@@ -54,7 +55,9 @@ SNDBUF: Final = 9216
 """The longest message sent by default, octets; UDP asks net.inet.udp.maxdgram (BSD udp_sendspace)."""
 MESSAGE_COST: Final = 64
 """What each queued message counts besides its data."""
-KINDS: Final = {"udp6": IPPROTO_UDP, "raw6": 0, "tcp6": 6, "udp4": IPPROTO_UDP, "tcp4": 6, "bpf": 0, "route": 0}
+KINDS: Final = {
+    "udp6": IPPROTO_UDP, "raw6": 0, "tcp6": 6, "udp4": IPPROTO_UDP, "tcp4": 6, "bpf": 0, "route": 0, "key": 0
+}  # fmt: skip
 """Kinds of sockets with their protocols; 0: the caller's."""
 
 
@@ -75,6 +78,7 @@ class Socket:
         "options",
         "pathmtu",
         "pid",
+        "policy",
         "proto",
         "queue",
         "rcvbuf",
@@ -112,6 +116,8 @@ class Socket:
         self.rcvbuf = RCVBUF
         self.sndbuf = SNDBUF
         self.error = 0
+        self.policy: SocketPolicy | None = None
+        """Its own IPsec policies (IPV6_IPSEC_POLICY)."""
         self.tcb: Tcb | None = None
         """The control block of a TCP socket."""
 
@@ -203,7 +209,7 @@ def destination(node: Node, so: Socket, addr: bytes, zone: int, ifindex: int) ->
     EINVAL: an IPv4-mapped address where the platform or IPV6_V6ONLY refuses it, or on a socket with an IPv6 name.
     ENETUNREACH: an IPv4 address, there being no IPv4 yet. EAFNOSUPPORT: of another family. ENXIO: no such zone.
     """
-    if so.kind == "bpf":
+    if so.kind in ("bpf", "key"):
         raise Errno(EAFNOSUPPORT)
     if so.kind.endswith("4"):
         raise Errno(ENETUNREACH if len(addr) == 4 else EAFNOSUPPORT)
