@@ -118,7 +118,7 @@ def _node(node: Node) -> Iterator[Any]:
     yield (node.tcp_secret, list(node.tcp_orphans), list(node.tcp_conns))
     for key, queue in node.reassembly.items():
         yield (key, queue.head, queue.expected, queue.ecn, queue.refused)
-        yield [(at, piece) for at, piece, _ in queue.pieces]
+        yield [(at, piece, pkt.ipsec) for at, piece, pkt in queue.pieces]
     yield [(r.dst, r.plen, r.mtu_expire, r.locked) for r in node.routes.all() if r.mtu_expire or r.locked]
     yield (node.kernel_log, node.last_socket, node.default_interface, node.desync)
     yield from _keys(node)

@@ -225,6 +225,10 @@ def _whole(node: Node, queue: Reassembly, first: Packet, last: Packet) -> Verdic
     whole.src, whole.dst, whole.hlim = first.src, first.dst, first.hlim
     whole.off, whole.nxt_at, whole.headers = len(head), first.nxt_at, first.headers
     whole.rtalert, whole.routed = first.rtalert, first.routed
+    # Marks of ESP that all fragments have, which came out of it one by one.
+    whole.ipsec = last.ipsec
+    for piece in waiting:
+        whole.ipsec &= piece.ipsec
     return Reassembled(whole, waiting)
 
 

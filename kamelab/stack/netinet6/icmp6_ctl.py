@@ -13,7 +13,7 @@ from kamelab.stack.netinet6.scope6 import in6_setscope
 from kamelab.wire import exthdr
 from kamelab.wire import icmp6 as icmp
 from kamelab.wire.buffer import WireError, need
-from kamelab.wire.ip6 import HEADER_LEN, IPPROTO_FRAGMENT, IPPROTO_ROUTING, IPPROTO_TCP, IPPROTO_UDP
+from kamelab.wire.ip6 import HEADER_LEN, IPPROTO_ESP, IPPROTO_FRAGMENT, IPPROTO_ROUTING, IPPROTO_TCP, IPPROTO_UDP
 
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
@@ -87,7 +87,8 @@ def read_quoted(iface: Interface, quoted: bytes) -> Quoted | None:
         return None
     nxt, offset = exthdr.upper_layer(quoted)
     sport = dport = 0
-    if nxt in (IPPROTO_UDP, IPPROTO_TCP) and len(quoted) >= offset + 4:
+    # Of ESP the SPI stands there.
+    if nxt in (IPPROTO_UDP, IPPROTO_TCP, IPPROTO_ESP) and len(quoted) >= offset + 4:
         sport = int.from_bytes(quoted[offset : offset + 2], "big")
         dport = int.from_bytes(quoted[offset + 2 : offset + 4], "big")
     return Quoted(src, dst, nxt, offset, sport, dport)

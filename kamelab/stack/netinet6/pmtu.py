@@ -12,7 +12,7 @@ from kamelab.core.clock import SECOND
 from kamelab.stack.net import rtsock
 from kamelab.stack.netinet import tcp_subr
 from kamelab.stack.netinet6.icmp6_ctl import connected, rip6_validated
-from kamelab.wire.ip6 import IPPROTO_TCP, IPPROTO_UDP, MIN_MTU
+from kamelab.wire.ip6 import IPPROTO_ESP, IPPROTO_TCP, IPPROTO_UDP, MIN_MTU
 
 if TYPE_CHECKING:
     from kamelab.stack.interface import Interface
@@ -87,13 +87,15 @@ def _path_mtus(node: Node) -> int:
 def validated(node: Node, quoted: Quoted) -> bool:
     """The quoted packet belongs to a connected socket of this node (KAME udp6_ctlinput, tcp6_ctlinput, rip6_ctlinput).
 
-    Security associations will be asked here too, once there are any.
+    Of ESP that there is an association with its SPI is enough (KAME esp6_ctlinput).
     """
     if quoted.nxt == IPPROTO_TCP:
         return tcp_subr.validated(node, quoted.src, quoted.dst, quoted.sport, quoted.dport)
     if quoted.nxt == IPPROTO_UDP:
         sids = node.udp_ports.get(quoted.sport, ())
         return any(so.fport == quoted.dport and connected(so, quoted) for so in (node.sockets[sid] for sid in sids))
+    if quoted.nxt == IPPROTO_ESP:
+        return node.keys.inbound(quoted.dst, IPPROTO_ESP, quoted.sport << 16 | quoted.dport) is not None
     return rip6_validated(node, quoted)
 
 
