@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tests.bench import echo, forwarding, paint, reassembly, tcp_bulk, tcp_segments, udp_rate
+from tests.bench import echo, forwarding, ipsec, paint, policies, reassembly, tcp_bulk, tcp_segments, udp_rate
 from tests.bench.timing import Contest
 
 
@@ -26,6 +26,9 @@ def main() -> int:
         print(reassembly.rate(race, octets), flush=True)
     _play(tcp_segments.contest(smoke))
     print(tcp_bulk.report(smoke), flush=True)
+    for race in ipsec.contests(smoke):
+        _play(race)
+    _play(policies.contest(smoke))
     print(echo.round_trips(smoke), flush=True)
     print(echo.idle_day(smoke), flush=True)
     print(echo.memory(smoke), flush=True)
