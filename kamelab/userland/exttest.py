@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.userland import probe
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getaddrinfo, getnameinfo, if_nametoindex
 from kamelab.userland.proc import SIGINT, Signal
 from kamelab.userland.rthdr import MAX_SEGMENTS
@@ -44,10 +44,6 @@ _KINDS: Final = {
 
 Header = tuple[int, bytes]
 """(next-header value that names it, the header; its own next-header octet is filled in later)."""
-
-
-class Fault(Exception):
-    """Why it can't begin; empty: the usage says it."""
 
 
 async def main(proc: Proc, argv: list[str]) -> int:

@@ -10,9 +10,12 @@ class GetoptError(Exception):
 
 
 class Fault(Exception):
-    """A mistake on the command line; the program prints the text behind its name, and with ``usage`` how it is used."""
+    """Why a program can't begin or go on; it prints the text behind its name, and with ``usage`` how it is used.
 
-    def __init__(self, text: str, *, usage: bool = False) -> None:
+    An empty text: the usage says it all.
+    """
+
+    def __init__(self, text: str = "", *, usage: bool = False) -> None:
         super().__init__(text)
         self.usage = usage
 

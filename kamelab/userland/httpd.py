@@ -8,14 +8,14 @@ Left out: what `httpd_http` leaves out, CGI, TLS.
 from __future__ import annotations
 
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import EISDIR, Errno
+from kamelab.userland import daemon
 from kamelab.userland import httpd_http as http
 from kamelab.userland.files import absolute
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, getopt
 from kamelab.userland.netdb import getnameinfo
 from kamelab.userland.octets import encoded
 from kamelab.userland.probe import NS, integer
@@ -93,16 +93,9 @@ class State:
 
 async def main(proc: Proc, argv: list[str]) -> int:
     """Serve until SIGTERM; status 1 if it can't start."""
-    state = proc.state
-    if not isinstance(state, State):
-        try:
-            state = _begin(proc, argv)
-        except GetoptError as error:
-            proc.error(f"httpd: {error}\n{USAGE}")
-            return 1
-        except Errno as error:
-            proc.error(f"httpd: bind: {error}\n")
-            return 1
+    state = daemon.state_of(proc, argv, USAGE, State, _begin)
+    if state is None:
+        return 1
     while True:
         if state.turns % _KEEP_EVERY == 0:
             proc.keep(state)
@@ -112,13 +105,12 @@ async def main(proc: Proc, argv: list[str]) -> int:
         except Signal as signal:
             if signal.number != SIGTERM:
                 raise
-            with suppress(Errno):
-                proc.unlink(PID_FILE)
+            daemon.ended(proc, PID_FILE)
             return 0
 
 
 def _begin(proc: Proc, argv: list[str]) -> State:
-    """Raises GetoptError, Errno; ends the program for other mistakes."""
+    """Options, the listening socket. Raises Fault, GetoptError."""
     pairs, words = getopt(argv, "d:fp:")
     root, port = "/var/www", 80
     for letter, value in pairs:
@@ -127,17 +119,16 @@ def _begin(proc: Proc, argv: list[str]) -> State:
         elif letter == "-p":
             port = integer(value, 1, 65535) or 0
     if words or not port:
-        proc.error(USAGE if words else "httpd: -p: a port from 1 to 65535 is wanted\n")
-        proc.exit(1)
+        raise Fault("" if words else "-p: a port from 1 to 65535 is wanted")
     fd = proc.socket("tcp6")
     proc.setsockopt(fd, "SO_REUSEADDR", True)
-    proc.bind(fd, in6.UNSPECIFIED, port)
-    proc.listen(fd, 128)
+    try:
+        proc.bind(fd, in6.UNSPECIFIED, port)
+        proc.listen(fd, 128)
+    except Errno as error:
+        raise Fault(f"bind: {error}") from None
     state = State(fd, absolute(root), ("-f", "") in pairs)
-    if not state.foreground:
-        proc.daemon()
-    with suppress(Errno):
-        proc.write_file(PID_FILE, f"{proc.pid}\n")
+    daemon.detach(proc, PID_FILE, foreground=state.foreground)
     return state
 
 

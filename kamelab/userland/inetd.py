@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
-from kamelab.userland import inetd_conf, inetd_services
+from kamelab.userland import daemon, inetd_conf, inetd_services
 from kamelab.userland.getopt import GetoptError, getopt
 from kamelab.userland.inetd_conf import Service
 from kamelab.userland.netdb import getnameinfo
@@ -92,10 +92,7 @@ async def main(proc: Proc, argv: list[str]) -> int:
         except GetoptError as error:
             proc.error(f"{proc.name}: {error}\n{usage(proc)}")
             return 1
-        if not state.debug:
-            proc.daemon()
-        with suppress(Errno):
-            proc.write_file(PID_FILE, f"{proc.pid}\n")
+        daemon.detach(proc, PID_FILE, foreground=state.debug)
         if not _configure(proc, state):
             return 1
     while True:
@@ -109,8 +106,7 @@ async def main(proc: Proc, argv: list[str]) -> int:
                 if not _configure(proc, state):
                     return 1
             elif signal.number == SIGTERM:
-                with suppress(Errno):
-                    proc.unlink(PID_FILE)
+                daemon.ended(proc, PID_FILE)
                 return 0
             else:
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getaddrinfo, if_nametoindex
 from kamelab.userland.probe import NS, integer
 from kamelab.userland.proc import SIGINT, Signal
@@ -23,10 +23,6 @@ SEND_USAGE: Final = (
 )
 READ_USAGE: Final = "usage: mcastread [-c count] [-i interface] [-s source] [-w seconds] group port\n"
 _BOUNDS: Final = {"c": (1, 1_000_000), "h": (0, 255), "w": (0, 86_400)}
-
-
-class Fault(Exception):
-    """Why it can't be done; empty: the usage says it."""
 
 
 async def send(proc: Proc, argv: list[str]) -> int:

@@ -9,14 +9,13 @@ Left out: telling anybody but the dump file; interfaces that come while it runs.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.stack.views import AddressRow, InterfaceRow
-from kamelab.userland import mld6d_group
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland import daemon, mld6d_group
+from kamelab.userland.getopt import Fault, getopt
 from kamelab.userland.mld6d_group import Group, Times
 from kamelab.userland.probe import NS, integer
 from kamelab.userland.proc import SIGTERM, SIGUSR1, Signal
@@ -84,34 +83,22 @@ class State:
     debug: bool
 
 
-class Fault(Exception):
-    """Why the daemon can't start."""
-
-
 async def main(proc: Proc, argv: list[str]) -> int:
     """Ask and listen until SIGTERM; status 0 then, 1 if it can't start."""
-    state = proc.state
-    if not isinstance(state, State):
-        try:
-            state = _begin(proc, argv)
-        except GetoptError as error:
-            proc.error(f"mld6d: {error}\n{USAGE}")
-            return 1
-        except Fault as fault:
-            proc.error(f"mld6d: {fault}\n" if str(fault) else USAGE)
-            return 1
+    state = daemon.state_of(proc, argv, USAGE, State, _begin)
+    if state is None:
+        return 1
     while True:
         proc.keep(state)
         try:
             await _turn(proc, state)
         except Signal as signal:
             if signal.number == SIGTERM:
-                with suppress(Errno):
-                    proc.unlink(PID_FILE)
+                daemon.ended(proc, PID_FILE)
                 return 0
             if signal.number != SIGUSR1:
                 raise
-            proc.write_file(DUMP_FILE, "".join(f"{line}\n" for line in dump(state, proc.time())))
+            daemon.write_dump(proc, DUMP_FILE, dump(state, proc.time()))
 
 
 # -- setting up ----------------------------------------------------------------------------------------------------
@@ -148,12 +135,7 @@ def _begin(proc: Proc, argv: list[str]) -> State:
     for link in links:
         link.startup = times.robustness
         link.query_at = now
-    try:
-        proc.write_file(PID_FILE, f"{proc.pid}\n")
-    except Errno as error:
-        proc.error(f"mld6d: warning: {PID_FILE}: {error}\n")
-    if not state.foreground:
-        proc.daemon()
+    daemon.detach(proc, PID_FILE, foreground=state.foreground)
     return state
 
 
@@ -397,10 +379,7 @@ def _heard_query(proc: Proc, state: State, link: Link, message: Message, body: b
 
 
 def _log(proc: Proc, state: State, text: str) -> None:
-    if state.foreground:
-        proc.error(f"mld6d: {text}\n")
-    else:
-        proc.syslog(text)
+    daemon.log(proc, text, foreground=state.foreground)
 
 
 def _debug(proc: Proc, state: State, text: str) -> None:

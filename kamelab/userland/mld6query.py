@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getaddrinfo, if_indextoname
 from kamelab.userland.probe import integer
 from kamelab.userland.proc import SIGINT, Signal
@@ -30,10 +30,6 @@ _NAMES: Final = {
     icmp6.MLD_DONE: "Multicast Listener Done",
 }
 _MS: Final = 1_000_000
-
-
-class Fault(Exception):
-    """Why it can't begin; empty: the usage says it."""
 
 
 async def main(proc: Proc, argv: list[str]) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.userland import dial
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.netdb import GaiError, getnameinfo, getservbyname, getservbyport
 from kamelab.userland.octets import decoded, encoded, split
 from kamelab.userland.probe import NS, integer
@@ -63,10 +63,6 @@ class State:
     @property
     def kind(self) -> str:
         return "dgram" if self.udp else "stream"
-
-
-class Fault(Exception):
-    """Why it can't go on; empty: the usage says it."""
 
 
 async def main(proc: Proc, argv: list[str]) -> int:

@@ -11,14 +11,13 @@ With -R it also obeys router renumbering commands (`rtadvd_rr`). All its state i
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import ENOENT, Errno
 from kamelab.stack.views import AddressRow, InterfaceRow, PrefixRow
-from kamelab.userland import rtadvd_conf, rtadvd_ra, rtadvd_rr
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland import daemon, rtadvd_conf, rtadvd_ra, rtadvd_rr
+from kamelab.userland.getopt import Fault, getopt
 from kamelab.userland.probe import NS
 from kamelab.userland.proc import SIGTERM, SIGUSR1, Signal
 from kamelab.wire import ether, icmp6, in6, ip6
@@ -84,22 +83,11 @@ class State:
     final_at: int = 0
 
 
-class Fault(Exception):
-    """Why the daemon can't start."""
-
-
 async def main(proc: Proc, argv: list[str]) -> int:
     """Advertise until SIGTERM; status 0 then, 1 if it can't start."""
-    state = proc.state
-    if not isinstance(state, State):
-        try:
-            state = _begin(proc, argv)
-        except GetoptError as error:
-            proc.error(f"rtadvd: {error}\n{USAGE}")
-            return 1
-        except Fault as fault:
-            proc.error(f"rtadvd: {fault}\n" if str(fault) else USAGE)
-            return 1
+    state = daemon.state_of(proc, argv, USAGE, State, _begin)
+    if state is None:
+        return 1
     while True:
         proc.keep(state)
         try:
@@ -113,7 +101,7 @@ async def main(proc: Proc, argv: list[str]) -> int:
                 if not state.final:
                     state.final, state.final_at = MAX_FINAL, proc.time()
             elif signal.number == SIGUSR1:
-                proc.write_file(DUMP_FILE, "".join(f"{line}\n" for line in dump(state, proc.time())))
+                daemon.write_dump(proc, DUMP_FILE, dump(state, proc.time()))
             else:
                 raise
 
@@ -173,12 +161,7 @@ def _begin(proc: Proc, argv: list[str]) -> State:
         for prefix in link.config.prefixes:
             prefix.since = now
         link.next_at = now + _interval(proc, link)
-    try:
-        proc.write_file(PID_FILE, f"{proc.pid}\n")
-    except Errno as error:
-        proc.error(f"rtadvd: warning: {PID_FILE}: {error}\n")
-    if not state.foreground:
-        proc.daemon()
+    daemon.detach(proc, PID_FILE, foreground=state.foreground)
     return state
 
 
@@ -266,8 +249,7 @@ async def _last_words(proc: Proc, state: State) -> bool:
     state.final_at = now + MIN_DELAY
     if state.final:
         return False
-    with suppress(Errno):
-        proc.unlink(PID_FILE)
+    daemon.ended(proc, PID_FILE)
     return True
 
 
@@ -395,10 +377,7 @@ def _input(proc: Proc, state: State, link: Link, message: Message) -> None:
 
 
 def _log(proc: Proc, state: State, text: str) -> None:
-    if state.foreground:
-        proc.error(f"rtadvd: {text}\n")
-    else:
-        proc.syslog(text)
+    daemon.log(proc, text, foreground=state.foreground)
 
 
 def _debug(proc: Proc, state: State, text: str, level: int = 1) -> None:

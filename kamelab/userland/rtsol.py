@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.stack.views import InterfaceRow
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland.getopt import Fault, GetoptError, getopt
 from kamelab.userland.probe import NS
 from kamelab.wire import ether, icmp6, in6, ip6, nd, nd_options
 from kamelab.wire.buffer import WireError
@@ -51,10 +51,6 @@ class Interface:
     dadcount: int = 0
     adverts: int = 0
     """Valid advertisements heard."""
-
-
-class Fault(Exception):
-    """Why rtsol can't begin."""
 
 
 async def main(proc: Proc, argv: list[str]) -> int:

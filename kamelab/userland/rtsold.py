@@ -9,17 +9,16 @@ All its state is in one `State`. Left out: -O scripts, which are refused; ISATAP
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from kamelab.core.errors import Errno
 from kamelab.stack.views import InterfaceRow
-from kamelab.userland import rtsol
-from kamelab.userland.getopt import GetoptError, getopt
+from kamelab.userland import daemon, rtsol
+from kamelab.userland.getopt import Fault, getopt
 from kamelab.userland.probe import NS
 from kamelab.userland.proc import SIGTERM, SIGUSR1, Signal
-from kamelab.userland.rtsol import DAD_TRIES, INTERVAL, LAST_WAIT, MAX_DELAY, MAX_SOLICITATIONS, Fault
+from kamelab.userland.rtsol import DAD_TRIES, INTERVAL, LAST_WAIT, MAX_DELAY, MAX_SOLICITATIONS
 from kamelab.wire import in6, ip6, nd
 
 if TYPE_CHECKING:
@@ -79,16 +78,9 @@ class State:
 
 async def main(proc: Proc, argv: list[str]) -> int:
     """Watch until SIGTERM, or with -1 until each interface was served; status 0 then, 1 if it can't start."""
-    state = proc.state
-    if not isinstance(state, State):
-        try:
-            state = _begin(proc, argv)
-        except GetoptError as error:
-            proc.error(f"rtsold: {error}\n{USAGE}")
-            return 1
-        except Fault as fault:
-            proc.error(f"rtsold: {fault}\n" if str(fault) else USAGE)
-            return 1
+    state = daemon.state_of(proc, argv, USAGE, State, _begin)
+    if state is None:
+        return 1
     while True:
         proc.keep(state)
         try:
@@ -96,13 +88,12 @@ async def main(proc: Proc, argv: list[str]) -> int:
                 break
         except Signal as signal:
             if signal.number == SIGUSR1:
-                proc.write_file(DUMP_FILE, "".join(f"{line}\n" for line in dump(state, proc.time())))
+                daemon.write_dump(proc, DUMP_FILE, dump(state, proc.time()))
             elif signal.number == SIGTERM:
                 break
             else:
                 raise
-    with suppress(Errno):
-        proc.unlink(PID_FILE)
+    daemon.ended(proc, PID_FILE)
     return 0
 
 
@@ -124,12 +115,7 @@ def _begin(proc: Proc, argv: list[str]) -> State:
     for one in links:
         if state.mobile and not one.carrier:
             one.probe_at = now + PROBE_INTERVAL
-    try:
-        proc.write_file(PID_FILE, f"{proc.pid}\n")
-    except Errno as error:
-        proc.error(f"rtsold: warning: {PID_FILE}: {error}\n")
-    if not state.foreground:
-        proc.daemon()
+    daemon.detach(proc, PID_FILE, foreground=state.foreground)
     return state
 
 
@@ -304,10 +290,7 @@ def _probe_routers(proc: Proc, state: State, one: Interface) -> None:
 
 
 def _log(proc: Proc, state: State, text: str) -> None:
-    if state.foreground:
-        proc.error(f"rtsold: {text}\n")
-    else:
-        proc.syslog(text)
+    daemon.log(proc, text, foreground=state.foreground)
 
 
 def _debug(proc: Proc, state: State, text: str) -> None:
